@@ -1,0 +1,6 @@
+// What drizzle-kit reads to generate db/migrations/pg.
+
+import { pgKit } from "./kit.ts";
+import { define } from "./tables.ts";
+
+export const { users, sessions, refreshTokens, auditEntries, idempotencyKeys, limitCounters } = define(pgKit);

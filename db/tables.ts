@@ -1,0 +1,124 @@
+/**
+ * Every table, declared once for both dialects. What holds of all of them: a text id that sorts by time and shows its kind, `createdAt`,
+ * and, where rows change, `updatedAt` and `version`, which triggers keep honest for direct SQL (sql/<dialect>).
+ */
+import { getTableColumns, isNull, type Table } from "drizzle-orm";
+import { roles } from "../src/core/actor.ts";
+import { type Kit, oneOf, pgKit, sqliteKit } from "./kit.ts";
+
+export function define(kit: Kit) {
+  const users = kit.table(
+    "users",
+    {
+      ...kit.base(),
+      email: kit.text().notNull(),
+      name: kit.text().notNull(),
+      role: kit.text().$type<(typeof roles)[number]>().notNull(),
+      passwordHash: kit.secret(kit.text()),
+      /** Soft delete: the audit trail refers to people who have left. Their address is free again. */
+      deletedAt: kit.instant(),
+    },
+    (t) => [
+      kit.unique("users_email_unique").on(t.email).where(isNull(t.deletedAt)),
+      kit.index("users_created_at_index").on(t.createdAt, t.id),
+      kit.index("users_role_index").on(t.role, t.createdAt, t.id),
+      kit.check("users_role_check", oneOf(t.role, roles)),
+    ],
+  );
+
+  /** One login. It ends by logout, by age, by idleness, or when one of its refresh tokens is used twice. */
+  const sessions = kit.table(
+    "sessions",
+    {
+      ...kit.base(),
+      userId: kit
+        .text()
+        .notNull()
+        .references(() => users.id),
+      expiresAt: kit.instant().notNull(),
+      idleAt: kit.instant().notNull(),
+      revokedAt: kit.instant(),
+      address: kit.text(),
+      userAgent: kit.text(),
+    },
+    (t) => [kit.index("sessions_user_index").on(t.userId), kit.index("sessions_expires_at_index").on(t.expiresAt)],
+  );
+
+  const refreshTokens = kit.table(
+    "refresh_tokens",
+    {
+      ...kit.base(),
+      sessionId: kit
+        .text()
+        .notNull()
+        .references(() => sessions.id, { onDelete: "cascade" }),
+      tokenHash: kit.secret(kit.text().notNull()),
+      usedAt: kit.instant(),
+    },
+    (t) => [
+      kit.unique("refresh_tokens_token_hash_unique").on(t.tokenHash),
+      kit.index("refresh_tokens_session_index").on(t.sessionId),
+    ],
+  );
+
+  /** Append-only, by trigger. */
+  const auditEntries = kit.table(
+    "audit_entries",
+    {
+      ...kit.entry(),
+      actorType: kit.text().notNull(),
+      actorId: kit.text(),
+      action: kit.text().notNull(),
+      entityType: kit.text().notNull(),
+      entityId: kit.text().notNull(),
+      oldValue: kit.json<Record<string, unknown> | null>(),
+      newValue: kit.json<Record<string, unknown> | null>(),
+      requestId: kit.text(),
+      traceId: kit.text(),
+      address: kit.text(),
+    },
+    (t) => [
+      kit.index("audit_entries_entity_index").on(t.entityType, t.entityId, t.id),
+      kit.index("audit_entries_actor_index").on(t.actorId, t.id),
+    ],
+  );
+
+  /** The stored answer of a mutation that was sent with an `Idempotency-Key`; it commits with the mutation. */
+  const idempotencyKeys = kit.table(
+    "idempotency_keys",
+    {
+      ...kit.entry(),
+      fingerprint: kit.text().notNull(),
+      status: kit.int().notNull(),
+      headers: kit.json<Record<string, string>>().notNull(),
+      body: kit.text().notNull(),
+      expiresAt: kit.instant().notNull(),
+    },
+    (t) => [kit.index("idempotency_keys_expires_at_index").on(t.expiresAt)],
+  );
+
+  /** Counters of the database driver of the limits port. */
+  const limitCounters = kit.table(
+    "limit_counters",
+    { ...kit.entry(), count: kit.int().notNull(), resetAt: kit.instant().notNull() },
+    (t) => [kit.index("limit_counters_reset_at_index").on(t.resetAt)],
+  );
+
+  return { users, sessions, refreshTokens, auditEntries, idempotencyKeys, limitCounters };
+}
+
+export type Tables = ReturnType<typeof define>;
+
+export const tablesOf = (dialect: "pg" | "sqlite"): Tables => define(dialect === "pg" ? pgKit : sqliteKit);
+
+/** Whether a column was declared with `kit.secret`. */
+export const isSecret = (column: unknown): boolean =>
+  (column as { config?: { secret?: true } }).config?.secret === true;
+
+/** The names of all secret columns, as TypeScript writes them. */
+export const secretNames = (tables: Tables): Set<string> =>
+  new Set(
+    Object.values(tables).flatMap((table) =>
+      Object.entries(getTableColumns(table as Table)).flatMap(([key, column]) => (isSecret(column) ? [key] : [])),
+    ),
+  );

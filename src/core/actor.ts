@@ -1,0 +1,13 @@
+/** Who acts. Every verb, whether it came by HTTP, from a job or from the command line, is done by one of these. */
+export type Actor =
+  | { type: "anonymous" }
+  | { type: "user"; id: string; role: Role; sessionId: string }
+  | { type: "apiKey"; id: string; role: Role }
+  | { type: "system"; id: string };
+
+export const roles = ["admin", "user"] as const;
+export type Role = (typeof roles)[number];
+
+export const anonymous: Actor = { type: "anonymous" };
+export const system = (id: string): Actor => ({ type: "system", id });
+export const actorId = (actor: Actor): string | null => (actor.type === "anonymous" ? null : actor.id);

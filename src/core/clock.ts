@@ -1,0 +1,16 @@
+/** Time is passed in, so that tests move it instead of sleeping. */
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number;
+}
+
+export const systemClock: Clock = { now: () => Date.now() };
+
+/**
+ * An instant as it is stored, compared and sent: ISO-8601, UTC, milliseconds (`2026-01-31T09:30:00.000Z`). Its text sorts by time, and
+ * it is the same in SQL parameters, JSON and TypeScript on every engine, so nothing on the way converts it.
+ */
+export type Instant = string;
+
+export const toInstant = (ms: number): Instant => new Date(ms).toISOString();
+export const fromInstant = (instant: Instant): number => Date.parse(instant);
