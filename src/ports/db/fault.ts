@@ -1,0 +1,75 @@
+/** From a driver's error to an AppError. The driver's own text may hold values and SQL: it stays in `cause`, which is only logged. */
+import { AppError, unavailable } from "../../core/error.ts";
+import { type Constraint, ConstraintError, type Constraints } from "./constraint.ts";
+import { MUST_FAILED } from "./fold.ts";
+
+interface DriverError {
+  code?: string | number;
+  errno?: string | number;
+  constraint_name?: string;
+  constraint?: string;
+  column_name?: string;
+  column?: string;
+  message?: string;
+}
+
+const broken = (constraint: Constraint) =>
+  new AppError("conflict", {
+    detail: describe(constraint),
+    errors: constraint.columns.map((column) => ({ in: "body", pointer: `/${column}`, detail: describe(constraint) })),
+    cause: new ConstraintError(constraint),
+  });
+
+function describe({ kind, columns }: Constraint): string {
+  if (kind === "unique") return `Another resource already has this ${columns.join(" and ")}.`;
+  if (kind === "reference") return "The resource refers to one that does not exist, or is still referred to.";
+  return "The change would break a rule of the data.";
+}
+
+export const stale = () =>
+  new AppError("conflict", { detail: "The resource changed while the request was being decided. Nothing was changed." });
+
+/** SQLSTATE classes and client codes that mean: not now. 08 connection, 53 resources, 57 operator intervention, 25006 read-only. */
+const AWAY = /^(08|53|57|25006)/;
+const CLIENT_AWAY = /^(ECONN|EPIPE|ENOTFOUND|EAI_|ETIMEDOUT|EHOST|ENET|CONNECT|ERR_POSTGRES_(CONNECTION|IDLE|LIFETIME))/;
+
+export const pgFault =
+  (constraints: Constraints) =>
+  (error: unknown): never => {
+    if (error instanceof AppError) throw error;
+    const e = error as DriverError;
+    const code = String(e.code ?? "");
+    const name = e.constraint_name ?? e.constraint ?? "";
+    if (code === MUST_FAILED) throw stale();
+    if (code === "23505") throw broken(constraints.byName(name) ?? { kind: "unique", name, columns: [] });
+    if (code === "23503") throw broken({ kind: "reference", name, columns: [] });
+    if (code === "23514") throw broken({ kind: "check", name, columns: [] });
+    if (code === "23502") throw broken({ kind: "required", name: e.column_name ?? e.column ?? "", columns: [] });
+    // Serialization failure and deadlock: nothing was changed, and the caller may decide again.
+    if (code === "40001" || code === "40P01") throw stale();
+    if (AWAY.test(code) || CLIENT_AWAY.test(code)) throw unavailable("The database does not answer.", error);
+    throw error;
+  };
+
+/** SQLite and D1 tell constraints by message alone. */
+export const sqliteFault =
+  (constraints: Constraints) =>
+  (error: unknown): never => {
+    if (error instanceof AppError) throw error;
+    const message = String((error as DriverError).message ?? error);
+    const unique = /UNIQUE constraint failed: ([\w., ]+)/.exec(message)?.[1]?.trim();
+    if (unique) throw broken(constraints.byColumns(unique) ?? { kind: "unique", name: unique, columns: [] });
+    if (/FOREIGN KEY constraint failed/.test(message)) throw broken({ kind: "reference", name: "", columns: [] });
+    const check = /CHECK constraint failed: (\w+)/.exec(message)?.[1];
+    if (check === MUST_GUARD) throw stale();
+    if (check) throw broken({ kind: "check", name: check, columns: [] });
+    const required = /NOT NULL constraint failed: ([\w.]+)/.exec(message)?.[1];
+    if (required) throw broken({ kind: "required", name: required, columns: [] });
+    if (/database is locked|SQLITE_BUSY|D1_ERROR: (Network|D1 DB is overloaded|.*timed? ?out)/i.test(message)) {
+      throw unavailable("The database is busy.", error);
+    }
+    throw error;
+  };
+
+/** The check that a failed `must` runs into on D1 (sql/sqlite/hearth_must.sql). */
+export const MUST_GUARD = "hearth_must";

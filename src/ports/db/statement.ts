@@ -1,0 +1,102 @@
+/** From a Drizzle builder to text, values and rows, without Drizzle's sessions: one path for every engine, printed once and reused. */
+import { Column } from "drizzle-orm/column";
+import { is } from "drizzle-orm/entity";
+import { Param, Placeholder, type Query, type SQL } from "drizzle-orm/sql";
+import { getTableName, type Table } from "drizzle-orm/table";
+import type { Bound, Builder, Compiled, Field, Item, Statement } from "./port.ts";
+
+/** Prints SQL objects: Drizzle's PgDialect or SQLiteDialect. */
+export interface Printer {
+  sqlToQuery(sql: SQL): Query;
+}
+
+interface Selected {
+  path: string[];
+  field: { mapFromDriverValue?(value: unknown): unknown; decoder?: { mapFromDriverValue(value: unknown): unknown } };
+}
+
+/** What Drizzle's builders keep to themselves, read in this one place (drizzle-orm 0.45). */
+interface Internals {
+  config: { table?: Table; returning?: Selected[]; fields?: Record<string, unknown>; values?: unknown; onConflict?: unknown; set?: unknown };
+}
+
+let ids = 0;
+const compiledBuilders = new WeakMap<object, Compiled>();
+
+export function compile(builder: Builder, printer: Printer): Compiled {
+  const { config } = builder as unknown as Internals;
+  const reads = config.fields !== undefined && config.values === undefined;
+  const selected = reads
+    ? Object.entries(config.fields ?? {}).map(([key, field]) => ({ path: [key], field }) as Selected)
+    : (config.returning ?? []);
+  const sql = builder.getSQL();
+  const { sql: text, params } = printer.sqlToQuery(sql);
+  return {
+    id: ++ids,
+    sql,
+    text,
+    slots: params.map(toSlot),
+    fields: selected.map(toField),
+    target: reads || !config.table ? null : getTableName(config.table),
+    inserts: config.values !== undefined && config.onConflict === undefined,
+  };
+}
+
+function toField({ path, field }: Selected): Field {
+  if (path.length !== 1) throw new Error(`a statement returns flat columns; "${path.join(".")}" is nested`);
+  const decoder = field.mapFromDriverValue ? field : field.decoder;
+  // Most columns keep the driver's value as it is: their decoder is the base class's, and is not called for each row.
+  const keeps = !decoder || decoder.mapFromDriverValue === Column.prototype.mapFromDriverValue;
+  return { key: path[0] as string, decode: keeps ? null : (value) => decoder.mapFromDriverValue?.(value) };
+}
+
+const isBound = (statement: Statement): statement is Bound => "compiled" in statement;
+
+export function bind(statement: Statement, printer: Printer): Bound {
+  if (isBound(statement)) return statement;
+  let compiled = compiledBuilders.get(statement);
+  if (!compiled) {
+    compiled = compile(statement, printer);
+    compiledBuilders.set(statement, compiled);
+  }
+  return { compiled, values: {} };
+}
+
+/** An item of a list with its guard unwrapped. */
+export interface Step {
+  bound: Bound;
+  must: boolean;
+}
+
+export const toStep = (item: NonNullable<Item>, printer: Printer): Step =>
+  "must" in item ? { bound: bind(item.must, printer), must: true } : { bound: bind(item, printer), must: false };
+
+/** The values to send, in the order of the text. A null is sent as it is; Drizzle's own filling would encode it (jsonb `null`). */
+export const paramsOf = ({ compiled, values }: Bound): unknown[] => compiled.slots.map((slot) => slot(values));
+
+type Slot = (values: Record<string, unknown>) => unknown;
+
+function toSlot(param: unknown): Slot {
+  const placeholder = is(param, Param) ? param.value : param;
+  if (!is(placeholder, Placeholder)) return () => param;
+  const { name } = placeholder;
+  const encode = is(param, Param) ? (value: unknown) => param.encoder.mapToDriverValue(value) : (value: unknown) => value;
+  return (values) => {
+    const value = values[name];
+    if (value === undefined) throw new Error(`no value is bound to "${name}"`);
+    return value === null ? null : encode(value);
+  };
+}
+
+/** Turns rows of plain values into objects. */
+export function decode(fields: readonly Field[], rows: readonly unknown[][]): Record<string, unknown>[] {
+  return rows.map((row) => {
+    const object: Record<string, unknown> = {};
+    for (let i = 0; i < fields.length; i++) {
+      const { key, decode } = fields[i] as Field;
+      const value = row[i];
+      object[key] = value === null || value === undefined ? null : decode ? decode(value) : value;
+    }
+    return object;
+  });
+}
