@@ -1,11 +1,10 @@
 /** What the declared constraints are called, so that each engine's way of naming a broken one leads to the same error. */
-import type { Column } from "drizzle-orm/column";
+
+import { toSnakeCase } from "drizzle-orm/casing";
+import { type PgTable, getTableConfig as pgConfig } from "drizzle-orm/pg-core";
+import { type SQLiteTable, getTableConfig as sqliteConfig } from "drizzle-orm/sqlite-core";
 import { getTableName, type Table } from "drizzle-orm/table";
 import { getTableColumns } from "drizzle-orm/utils";
-import { CasingCache } from "drizzle-orm/casing";
-import { getTableConfig as pgConfig, type PgTable } from "drizzle-orm/pg-core";
-import { getTableConfig as sqliteConfig, type SQLiteTable } from "drizzle-orm/sqlite-core";
-import { casing } from "../../../db/kit.ts";
 import type { Tables } from "../../../db/tables.ts";
 
 export interface Constraint {
@@ -33,19 +32,20 @@ export interface Constraints {
 }
 
 interface IndexLike {
-  config: { name?: string; unique: boolean; columns: unknown[] };
+  config: { name?: string; unique: boolean; columns: { name: string }[] };
 }
 
 export function constraintsOf(tables: Tables): Constraints {
   const names = new Map<string, Constraint>();
   const columns = new Map<string, Constraint>();
-  const cased = new CasingCache(casing);
+  // The kit's one naming strategy (`casing`); index columns carry no table, which Drizzle's own cache asks for.
+  const sqlName = (column: { name: string }) => toSnakeCase(column.name);
   for (const table of Object.values(tables) as unknown as Table[]) {
-    const keys = new Map(Object.entries(getTableColumns(table)).map(([key, column]) => [cased.getColumnCasing(column as Column), key]));
+    const keys = new Map(Object.entries(getTableColumns(table)).map(([key, column]) => [sqlName(column), key]));
     for (const index of indexesOf(table)) {
       const { name, unique, columns: on } = index.config;
       if (!unique || !name) continue;
-      const sqlNames = on.map((column) => cased.getColumnCasing(column as Column));
+      const sqlNames = on.map(sqlName);
       const constraint: Constraint = { kind: "unique", name, columns: sqlNames.map((n) => keys.get(n) ?? n) };
       names.set(name, constraint);
       columns.set(sqlNames.map((n) => `${getTableName(table)}.${n}`).join(", "), constraint);
@@ -59,5 +59,7 @@ export function constraintsOf(tables: Tables): Constraints {
 
 function indexesOf(table: Table): IndexLike[] {
   const pg = Symbol.for("drizzle:PgInlineForeignKeys") in table;
-  return (pg ? pgConfig(table as PgTable).indexes : sqliteConfig(table as SQLiteTable).indexes) as unknown as IndexLike[];
+  return (pg
+    ? pgConfig(table as PgTable).indexes
+    : sqliteConfig(table as SQLiteTable).indexes) as unknown as IndexLike[];
 }

@@ -27,11 +27,14 @@ function describe({ kind, columns }: Constraint): string {
 }
 
 export const stale = () =>
-  new AppError("conflict", { detail: "The resource changed while the request was being decided. Nothing was changed." });
+  new AppError("conflict", {
+    detail: "The resource changed while the request was being decided. Nothing was changed.",
+  });
 
 /** SQLSTATE classes and client codes that mean: not now. 08 connection, 53 resources, 57 operator intervention, 25006 read-only. */
 const AWAY = /^(08|53|57|25006)/;
-const CLIENT_AWAY = /^(ECONN|EPIPE|ENOTFOUND|EAI_|ETIMEDOUT|EHOST|ENET|CONNECT|ERR_POSTGRES_(CONNECTION|IDLE|LIFETIME))/;
+const CLIENT_AWAY =
+  /^(ECONN|EPIPE|ENOTFOUND|EAI_|ETIMEDOUT|EHOST|ENET|CONNECT|ERR_POSTGRES_(CONNECTION|IDLE|LIFETIME))/;
 
 export const pgFault =
   (constraints: Constraints) =>

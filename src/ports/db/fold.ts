@@ -27,8 +27,14 @@ export function foldable(steps: readonly Step[]): boolean {
 /** One text for the steps, whose parameters are those of the steps one after the other. It answers one row with a json column a step. */
 export function fold(steps: readonly Step[], printer: Printer): string {
   const parts = steps.map(({ bound, must }, i) => part(bound.compiled, must, i));
-  const ctes = sql.join(parts.map(({ cte }) => cte), sql.raw(", "));
-  const answers = sql.join(parts.map(({ answer }) => answer), sql.raw(", "));
+  const ctes = sql.join(
+    parts.map(({ cte }) => cte),
+    sql.raw(", "),
+  );
+  const answers = sql.join(
+    parts.map(({ answer }) => answer),
+    sql.raw(", "),
+  );
   return printer.sqlToQuery(sql`with ${ctes} select ${answers}`).sql;
 }
 

@@ -1,6 +1,7 @@
 /** The Db port for both PostgreSQL engines. What differs between them is a `PgClient` of a few lines. */
-import { drizzle } from "drizzle-orm/pg-proxy";
+
 import { PgDialect } from "drizzle-orm/pg-core";
+import { drizzle } from "drizzle-orm/pg-proxy";
 import { casing } from "../../../db/kit.ts";
 import { tablesOf } from "../../../db/tables.ts";
 import { constraintsOf } from "./constraint.ts";
@@ -64,7 +65,9 @@ export function createPgDb({ engine, primary, replicas = [] }: PgOptions): Db {
   async function run(steps: Step[]): Promise<unknown[][]> {
     if (foldable(steps)) return ((await query(primary, toQuery(steps)))[0] ?? []) as unknown[][];
     const answers = await primary.flight(steps.map(single)).catch(fault);
-    return answers.map((rows, i) => (steps[i] as Step).bound.compiled.target === null ? rows : (rows[0]?.[0] as unknown[]));
+    return answers.map((rows, i) =>
+      (steps[i] as Step).bound.compiled.target === null ? rows : (rows[0]?.[0] as unknown[]),
+    );
   }
 
   const single = (step: Step): PgQuery =>
@@ -91,7 +94,9 @@ export function createPgDb({ engine, primary, replicas = [] }: PgOptions): Db {
       const steps = items.map((item) => item && toStep(item, printer));
       const answers = await run(steps.filter((step) => step !== null));
       let at = 0;
-      return steps.map((step) => (step ? decode(step.bound.compiled.fields, (answers[at++] ?? []) as unknown[][]) : [])) as never;
+      return steps.map((step) =>
+        step ? decode(step.bound.compiled.fields, (answers[at++] ?? []) as unknown[][]) : [],
+      ) as never;
     },
     async ping() {
       await query(primary, { text: "select 1", params: [] });

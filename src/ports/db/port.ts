@@ -16,7 +16,10 @@ export type Dialect = "pg" | "sqlite";
 export type Engine = "pglite" | "postgres" | "sqlite" | "d1";
 
 /** Where statements are written: Drizzle's builders, in PostgreSQL's types. `db.transaction` is deliberately not here. */
-export type Builders = Pick<PgRemoteDatabase, "select" | "selectDistinct" | "insert" | "update" | "delete" | "with" | "$with">;
+export type Builders = Pick<
+  PgRemoteDatabase,
+  "select" | "selectDistinct" | "insert" | "update" | "delete" | "with" | "$with"
+>;
 
 /** What Drizzle's builders have in common: they print themselves as SQL and know what they return. */
 export interface Builder {
@@ -67,13 +70,8 @@ export type Item = Statement | Must | null;
 
 /** The rows of each item of an atomic list, in its order. `null` items are left out of the work and answer no rows. */
 export type RowsOfList<L extends readonly Item[]> = { -readonly [K in keyof L]: RowsOfItem<L[K]> };
-type RowsOfItem<I> = I extends Must<infer S>
-  ? RowsOfItem<S>
-  : I extends Bound<infer R>
-    ? R
-    : I extends Builder
-      ? RowsOf<I>
-      : never[];
+type RowsOfItem<I> =
+  I extends Must<infer S> ? RowsOfItem<S> : I extends Bound<infer R> ? R : I extends Builder ? RowsOf<I> : never[];
 
 /** The whole list is undone with `conflict` unless this statement touches at least one row. */
 export const must = <S extends Statement>(statement: S): Must<S> => ({ must: statement });

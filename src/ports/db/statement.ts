@@ -17,7 +17,14 @@ interface Selected {
 
 /** What Drizzle's builders keep to themselves, read in this one place (drizzle-orm 0.45). */
 interface Internals {
-  config: { table?: Table; returning?: Selected[]; fields?: Record<string, unknown>; values?: unknown; onConflict?: unknown; set?: unknown };
+  config: {
+    table?: Table;
+    returning?: Selected[];
+    fields?: Record<string, unknown>;
+    values?: unknown;
+    onConflict?: unknown;
+    set?: unknown;
+  };
 }
 
 let ids = 0;
@@ -80,7 +87,9 @@ function toSlot(param: unknown): Slot {
   const placeholder = is(param, Param) ? param.value : param;
   if (!is(placeholder, Placeholder)) return () => param;
   const { name } = placeholder;
-  const encode = is(param, Param) ? (value: unknown) => param.encoder.mapToDriverValue(value) : (value: unknown) => value;
+  const encode = is(param, Param)
+    ? (value: unknown) => param.encoder.mapToDriverValue(value)
+    : (value: unknown) => value;
   return (values) => {
     const value = values[name];
     if (value === undefined) throw new Error(`no value is bound to "${name}"`);

@@ -1,0 +1,16 @@
+-- Keeps updated_at and version honest when rows are changed by hand. A verb that sets them itself is left alone.
+create or replace function hearth_touch() returns trigger
+language plpgsql as $$
+begin
+  if new.version = old.version then
+    new.version := old.version + 1;
+  end if;
+  if new.updated_at = old.updated_at then
+    new.updated_at := now();
+  end if;
+  return new;
+end $$;
+
+create or replace trigger users_touch before update on users for each row execute function hearth_touch();
+create or replace trigger sessions_touch before update on sessions for each row execute function hearth_touch();
+create or replace trigger refresh_tokens_touch before update on refresh_tokens for each row execute function hearth_touch();

@@ -1,0 +1,76 @@
+/**
+ * PostgreSQL in the process. One connection with a mutex of its own, so transactions are serial. A directory belongs to one process:
+ * PGlite takes no lock, and a second one would corrupt it, so a lock is held beside it until the process ends, however it ends.
+ */
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { brotliDecompressSync } from "node:zlib";
+import { PGlite, type PGliteOptions, types } from "@electric-sql/pglite";
+import type { PgClient } from "./pg.ts";
+import type { RunScript } from "./port.ts";
+import type { SqliteFile } from "./sqlite-file.ts";
+
+interface PgliteOptions {
+  /** The data directory, or null for a database in memory. */
+  dir: string | null;
+  /** Opens an SQLite file, whose lock the operating system gives back when the process ends. */
+  openLock: (path: string) => SqliteFile;
+}
+
+/** An empty cluster, so that a first start does not run initdb (scripts/pglite-cluster.ts). */
+const cluster = new URL("./cluster.tar.br", import.meta.url);
+
+const asText = (value: string) => value;
+const parsers = { [types.TIMESTAMPTZ]: asText, [types.TIMESTAMP]: asText };
+// jsonb arrives encoded (db/kit.ts); PGlite would encode it a second time.
+const serializers = { [types.JSONB]: asText, [types.JSON]: asText, [types.TIMESTAMPTZ]: asText };
+
+export async function createPglite({ dir, openLock }: PgliteOptions): Promise<PgClient> {
+  const lock = dir === null ? null : takeLock(dir, openLock);
+  const options: PGliteOptions = { parsers, serializers };
+  if (dir !== null) options.dataDir = dir;
+  const fresh = dir === null || !existsSync(dir);
+  if (fresh && existsSync(cluster)) options.loadDataDir = new Blob([brotliDecompressSync(readFileSync(cluster))]);
+  const pglite = await PGlite.create(options);
+  await pglite.exec("set time zone 'UTC'");
+
+  const rows = { rowMode: "array" as const, parsers, serializers };
+  return {
+    query: async ({ text, params }) => (await pglite.query<unknown[]>(text, params, rows)).rows,
+    flight: (queries) =>
+      pglite.transaction(async (tx) => {
+        const answers: unknown[][][] = [];
+        for (const { text, params } of queries) answers.push((await tx.query<unknown[]>(text, params, rows)).rows);
+        return answers;
+      }),
+    exclusively: (work) =>
+      pglite.transaction((tx) => {
+        const run: RunScript = async (text, params) => {
+          if (params) return (await tx.query<unknown[]>(text, params, rows)).rows;
+          await tx.exec(text);
+          return [];
+        };
+        return work(run);
+      }),
+    async close() {
+      await pglite.close();
+      lock?.close();
+    },
+  };
+}
+
+function takeLock(dir: string, openLock: PgliteOptions["openLock"]): SqliteFile {
+  mkdirSync(dirname(dir), { recursive: true });
+  const lock = openLock(`${dir}.lock`);
+  try {
+    lock.exec("begin exclusive");
+    return lock;
+  } catch (cause) {
+    lock.close();
+    throw new Error(
+      `The PGlite directory ${dir} is in use by another process. Stop that process, or set DATABASE_URL to another ` +
+        "directory, or to a PostgreSQL server, which many processes can share.",
+      { cause },
+    );
+  }
+}
