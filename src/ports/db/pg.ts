@@ -7,8 +7,8 @@ import { tablesOf } from "../../../db/tables.ts";
 import { constraintsOf } from "./constraint.ts";
 import { pgFault } from "./fault.ts";
 import { fold, foldable, key } from "./fold.ts";
-import type { Builders, Db, Engine, Item, RunScript } from "./port.ts";
-import { bind, compile, decode, paramsOf, type Step, toStep } from "./statement.ts";
+import type { Builders, Db, Engine, Item, RunScript, Tx } from "./port.ts";
+import { bind, decode, paramsOf, preparer, type Step, toStep } from "./statement.ts";
 
 export interface PgQuery {
   text: string;
@@ -41,6 +41,8 @@ export function createPgDb({ engine, primary, replicas = [] }: PgOptions): Db {
     () => Promise.reject(new Error("a statement is run by db.all or db.atomic, not awaited")),
     { casing },
   );
+  const prepare = preparer(builders, tables, printer);
+  const tx: Tx = Object.assign(builders, { prepare });
   const folded = new Map<string, string>();
   let turn = 0;
 
@@ -79,10 +81,7 @@ export function createPgDb({ engine, primary, replicas = [] }: PgOptions): Db {
     engine,
     dialect: "pg",
     tables,
-    prepare(build) {
-      const compiled = compile(build(builders), printer);
-      return (values = {}) => ({ compiled, values });
-    },
+    prepare,
     async all(statement, { fresh }) {
       const bound = bind(statement, printer);
       const client = fresh || replicas.length === 0 ? primary : (replicas[turn++ % replicas.length] as PgClient);
@@ -90,7 +89,7 @@ export function createPgDb({ engine, primary, replicas = [] }: PgOptions): Db {
       return decode(bound.compiled.fields, rows) as never;
     },
     async atomic(build) {
-      const items: readonly Item[] = build(builders);
+      const items: readonly Item[] = build(tx);
       const steps = items.map((item) => item && toStep(item, printer));
       const answers = await run(steps.filter((step) => step !== null));
       let at = 0;

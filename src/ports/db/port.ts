@@ -76,6 +76,19 @@ type RowsOfItem<I> =
 /** The whole list is undone with `conflict` unless this statement touches at least one row. */
 export const must = <S extends Statement>(statement: S): Must<S> => ({ must: statement });
 
+/**
+ * Prints a statement once, and again only for another `build`: it is a constant of its module, or kept by its caller. Calling the result
+ * binds values to its `sql.placeholder`s.
+ */
+export type Prepare = <B extends Builder>(
+  build: (q: Builders, tables: Tables) => B,
+) => (values?: Record<string, unknown>) => Bound<RowsOf<B>>;
+
+/** What the statements of an atomic list are made with. */
+export interface Tx extends Builders {
+  readonly prepare: Prepare;
+}
+
 export interface Reads {
   /** Whether the read has to see every committed write, which a replica cannot promise. */
   fresh: boolean;
@@ -85,12 +98,11 @@ export interface Db {
   readonly engine: Engine;
   readonly dialect: Dialect;
   readonly tables: Tables;
-  /** Prints a statement once; calling the result binds values to its `sql.placeholder`s. */
-  prepare<B extends Builder>(build: (q: Builders) => B): (values?: Record<string, unknown>) => Bound<RowsOf<B>>;
+  readonly prepare: Prepare;
   /** Runs one read. */
   all<S extends Statement>(statement: S, reads: Reads): Promise<RowsOfItem<S>>;
   /** Runs a list of statements, all or nothing. */
-  atomic<const L extends readonly Item[]>(build: (tx: Builders) => L): Promise<RowsOfList<L>>;
+  atomic<const L extends readonly Item[]>(build: (tx: Tx) => L): Promise<RowsOfList<L>>;
   /** Answers when the primary answers a trivial query. */
   ping(): Promise<void>;
   /** Runs `work` in one transaction that no other process runs `work` beside. For migrations alone. */

@@ -5,8 +5,8 @@ import { casing } from "../../../db/kit.ts";
 import { tablesOf } from "../../../db/tables.ts";
 import { constraintsOf } from "./constraint.ts";
 import { sqliteFault } from "./fault.ts";
-import type { Builders, Db, Engine, Item, RunScript } from "./port.ts";
-import { bind, compile, decode, paramsOf, toStep } from "./statement.ts";
+import type { Builders, Db, Engine, Item, RunScript, Tx } from "./port.ts";
+import { bind, decode, paramsOf, preparer, toStep } from "./statement.ts";
 
 export interface SqliteStep {
   text: string;
@@ -34,22 +34,21 @@ export function createSqliteDb(engine: Extract<Engine, "sqlite" | "d1">, client:
   // `casing` goes in the third place: with two arguments sqlite-proxy does not read it (drizzle-orm 0.45).
   const refuse = () => Promise.reject(new Error("a statement is run by db.all or db.atomic, not awaited"));
   const builders = drizzle(refuse, refuse, { casing }) as unknown as Builders;
+  const prepare = preparer(builders, tables, printer);
+  const tx: Tx = Object.assign(builders, { prepare });
 
   return {
     engine,
     dialect: "sqlite",
     tables,
-    prepare(build) {
-      const compiled = compile(build(builders), printer);
-      return (values = {}) => ({ compiled, values });
-    },
+    prepare,
     async all(statement) {
       const bound = bind(statement, printer);
       const rows = await client.all(bound.compiled.text, paramsOf(bound)).catch(fault);
       return decode(bound.compiled.fields, rows) as never;
     },
     async atomic(build) {
-      const items: readonly Item[] = build(builders);
+      const items: readonly Item[] = build(tx);
       const steps = items.map((item) => item && toStep(item, printer));
       const work = steps.filter((step) => step !== null);
       const answers = await client

@@ -3,7 +3,8 @@ import { Column } from "drizzle-orm/column";
 import { is } from "drizzle-orm/entity";
 import { Param, Placeholder, type Query, type SQL } from "drizzle-orm/sql";
 import { getTableName, type Table } from "drizzle-orm/table";
-import type { Bound, Builder, Compiled, Field, Item, Statement } from "./port.ts";
+import type { Tables } from "../../../db/tables.ts";
+import type { Bound, Builder, Builders, Compiled, Field, Item, Prepare, Statement } from "./port.ts";
 
 /** Prints SQL objects: Drizzle's PgDialect or SQLiteDialect. */
 export interface Printer {
@@ -55,6 +56,19 @@ function toField({ path, field }: Selected): Field {
   // Most columns keep the driver's value as it is: their decoder is the base class's, and is not called for each row.
   const keeps = !decoder || decoder.mapFromDriverValue === Column.prototype.mapFromDriverValue;
   return { key: path[0] as string, decode: keeps ? null : (value) => decoder.mapFromDriverValue?.(value) };
+}
+
+export function preparer(builders: Builders, tables: Tables, printer: Printer): Prepare {
+  const known = new WeakMap<object, Compiled>();
+  return (build) => {
+    let compiled = known.get(build);
+    if (!compiled) {
+      compiled = compile(build(builders, tables), printer);
+      known.set(build, compiled);
+    }
+    const final = compiled;
+    return (values = {}) => ({ compiled: final, values });
+  };
 }
 
 const isBound = (statement: Statement): statement is Bound => "compiled" in statement;
