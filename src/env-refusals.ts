@@ -1,0 +1,106 @@
+/** What single settings cannot say: what they owe to each other, and what production does not accept. */
+import type { Secret } from "./core/secret.ts";
+import type { Mode, SettingName, Values } from "./env-settings.ts";
+
+export type Platform = "process" | "worker";
+
+/** What a setting was found to be wrong about, in words that hold nothing of its value. */
+export interface EnvFault {
+  readonly name: SettingName;
+  readonly expected: string;
+}
+
+export interface Surroundings {
+  readonly mode: Mode;
+  readonly platform: Platform;
+  readonly hasD1: boolean;
+  /** Whether a setting has a text, rightly or wrongly: its own or its default. */
+  readonly given: (name: SettingName) => boolean;
+}
+
+/** `values` lacks what was faulty by itself, so that one mistake is reported once. */
+export function refusals(values: Partial<Values>, { mode, platform, hasD1, given }: Surroundings): EnvFault[] {
+  const faults: EnvFault[] = [];
+  const unless = (holds: boolean, name: SettingName, expected: string) => {
+    if (!holds) faults.push({ name, expected });
+  };
+  const database = values.DATABASE_URL;
+  const worker = platform === "worker";
+
+  unless(database?.engine !== "d1" || hasD1, "DATABASE_URL", "the binding DB, for d1:");
+  unless(
+    !worker || !database || database.engine === "d1" || database.engine === "postgres",
+    "DATABASE_URL",
+    "d1: or PostgreSQL, on Workers",
+  );
+  unless(
+    !given("DATABASE_REPLICA_URLS") || !database || database.engine === "postgres",
+    "DATABASE_REPLICA_URLS",
+    "to be absent unless DATABASE_URL is PostgreSQL",
+  );
+  unless(
+    values.LIMIT_STORE !== "redis" || given("REDIS_URL") || worker,
+    "LIMIT_STORE",
+    "REDIS_URL to be set, for redis",
+  );
+  unless(
+    !worker || (values.LIMIT_STORE !== "memory" && values.LIMIT_STORE !== "redis"),
+    "LIMIT_STORE",
+    "auto | database, on Workers",
+  );
+  unless(atMost(values.SESSION_IDLE_S, values.SESSION_TTL_S), "SESSION_IDLE_S", "at most SESSION_TTL_S");
+  unless(atMost(values.SHUTDOWN_LEAD_MS, values.SHUTDOWN_GRACE_MS), "SHUTDOWN_LEAD_MS", "at most SHUTDOWN_GRACE_MS");
+  unless(!given("ADMIN_PASSWORD") || given("ADMIN_EMAIL"), "ADMIN_EMAIL", "to be set beside ADMIN_PASSWORD");
+  if (mode !== "production") return faults;
+
+  const { ADMIN_PASSWORD, JWT_KEYS, PROBE_TOKEN, REDIS_URL } = values;
+  unless(
+    !ADMIN_PASSWORD || (ADMIN_PASSWORD.reveal().length >= 12 && !isPlaceholder(ADMIN_PASSWORD.reveal())),
+    "ADMIN_PASSWORD",
+    "12 characters or more that are not a placeholder, in production",
+  );
+  unless(
+    !PROBE_TOKEN || !isPlaceholder(PROBE_TOKEN.reveal()),
+    "PROBE_TOKEN",
+    "random characters, not a placeholder, in production",
+  );
+  unless(
+    !JWT_KEYS?.reveal().some((key) => publishedKeys.has(key.d) || publishedKeys.has(key.x) || isRepetitive(key.d)),
+    "JWT_KEYS",
+    "keys of its own, not those of an example, in production",
+  );
+  const withoutPlaceholder = "a password that is not a placeholder, in production";
+  unless(database?.engine !== "postgres" || !hasPlaceholder(database.url), "DATABASE_URL", withoutPlaceholder);
+  unless(!values.DATABASE_REPLICA_URLS?.some(hasPlaceholder), "DATABASE_REPLICA_URLS", withoutPlaceholder);
+  unless(!REDIS_URL || !hasPlaceholder(REDIS_URL), "REDIS_URL", withoutPlaceholder);
+  return faults;
+}
+
+const atMost = (a: number | undefined, b: number | undefined) => a === undefined || b === undefined || a <= b;
+
+/** The Ed25519 keys that RFC 8037 (appendix A) and RFC 8032 (section 7.1) print, which are what examples are copied from. */
+const publishedKeys = new Set([
+  "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A",
+  "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+  "TM0Imyj_ltqdtsNG7BFOD1uKMZ81q6Yk2oz27U-4pvs",
+  "PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw",
+  "xaqN9D-fg3vtt0QvMdy3sWbThTUHbwlLhc46LgtEWPc",
+  "_FHNjmIYoaONpH7QAjDwWAgW7RO6MwOsXeuRFUiQgCU",
+]);
+
+/** Longer words first: what is taken out must not leave a piece of a longer one. */
+const placeholders =
+  /change[-_ ]?(?:me|this|it)|placeholder|replace[-_ ]?(?:me|this)?|administrator|password|passw0rd|p[a@]ssw[o0]rd|example|default|letmein|welcome|qwerty|secret|hearth|admin|token|todo|user|test|your|root|pass|1234/gi;
+
+/** A text made of stock words: there is one in it, and without them fewer than 6 letters are left. Or a text of few characters, repeated. */
+function isPlaceholder(text: string): boolean {
+  const rest = text.replace(placeholders, "");
+  return isRepetitive(text) || (rest !== text && rest.replace(/[^\p{L}]/gu, "").length < 6);
+}
+
+const isRepetitive = (text: string) => new Set(text).size < 5;
+
+/** Only a text that says of itself that it is to be replaced: what is short or simple inside a private network is the operator's to judge. */
+const stockPassword =
+  /^(?:change[-_ ]?(?:me|this|it)|placeholder|replace[-_ ]?(?:me|this)|(?:your[-_ ]?)?(?:password|secret))$/i;
+const hasPlaceholder = (url: Secret) => stockPassword.test(URL.parse(url.reveal())?.password ?? "");

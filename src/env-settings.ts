@@ -1,0 +1,219 @@
+/**
+ * Every setting: its format, its default and what it is for. `.env.example` and the Worker's types are generated from this list, and
+ * the start-up check reads it (env.ts).
+ */
+import { z } from "zod";
+import * as f from "./env-formats.ts";
+
+export const modes = ["development", "test", "production"] as const;
+export type Mode = (typeof modes)[number];
+
+interface About {
+  group: string;
+  about: string;
+  /** As it would be written in the environment; in one mode, or in all. Read like any other text, so it cannot be out of bounds. */
+  fallback?: string | Partial<Record<Mode, string>>;
+  required?: "in production";
+}
+
+const notes = z.registry<About>();
+const days = (n: number) => String(n * 86_400);
+
+export const schema = z.object({
+  NODE_ENV: f.oneOf(...modes).register(notes, {
+    group: "Server",
+    about:
+      "The mode. Production refuses weak secrets and prints JSON. It has to be set in the process environment itself. On Workers the default is production.",
+    fallback: "development",
+  }),
+  HOST: f.host().register(notes, {
+    group: "Server",
+    about: "The address to listen on.",
+    fallback: { development: "127.0.0.1", test: "127.0.0.1", production: "0.0.0.0" },
+  }),
+  PORT: f.integer(0, 65_535).register(notes, {
+    group: "Server",
+    about: "The port to listen on; 0 takes any free one.",
+    fallback: "3000",
+  }),
+  PUBLIC_URL: f.publicUrl().optional().register(notes, {
+    group: "Server",
+    about:
+      "The URL that clients reach the service at: it stands in the documents, and is the issuer of tokens. Default: http://HOST:PORT.",
+  }),
+  CORS_ORIGINS: f.origins().optional().register(notes, {
+    group: "Server",
+    about: "The origins whose pages may call the API from a browser. Default: none.",
+  }),
+  TRUSTED_PROXIES: f.networks().optional().register(notes, {
+    group: "Server",
+    about: "The proxies whose X-Forwarded-For is believed. Default: none.",
+  }),
+  BODY_LIMIT_BYTES: f.integer(1024, 104_857_600).register(notes, {
+    group: "Server",
+    about: "The largest request body.",
+    fallback: "1048576",
+  }),
+  REQUEST_TIMEOUT_MS: f.integer(100, 8000).register(notes, {
+    group: "Server",
+    about: "How long a request may take before it is answered with 503.",
+    fallback: "7000",
+  }),
+  SHUTDOWN_LEAD_MS: f.integer(0, 60_000).register(notes, {
+    group: "Server",
+    about: "How long readiness is 503 before the port closes, so that load balancers see it.",
+    fallback: { development: "500", test: "500", production: "1000" },
+  }),
+  SHUTDOWN_GRACE_MS: f.integer(1000, 300_000).register(notes, {
+    group: "Server",
+    about: "The time from the signal to the exit at the latest. Longer than SHUTDOWN_LEAD_MS.",
+    fallback: "25000",
+  }),
+  PROBE_TOKEN: f.token().optional().register(notes, {
+    group: "Server",
+    about: "Whoever sends this token sees the details of /readyz.",
+  }),
+
+  DATABASE_URL: f.databaseUrl().register(notes, {
+    group: "Database",
+    about: "The database. On Workers the default is the binding DB (d1:), else the binding HYPERDRIVE.",
+    fallback: { development: "pglite:.data/pglite", test: "pglite:.data/pglite" },
+    required: "in production",
+  }),
+  DATABASE_REPLICA_URLS: f.postgresUrls().optional().register(notes, {
+    group: "Database",
+    about: "Read replicas, when DATABASE_URL is PostgreSQL. Default: none.",
+  }),
+  DATABASE_POOL_SIZE: f.integer(1, 1000).register(notes, {
+    group: "Database",
+    about: "The most connections to each PostgreSQL server.",
+    fallback: "10",
+  }),
+  DATABASE_STATEMENT_TIMEOUT_MS: f.integer(100, 600_000).register(notes, {
+    group: "Database",
+    about: "How long PostgreSQL may work on one statement.",
+    fallback: "5000",
+  }),
+  DATABASE_IDLE_TIMEOUT_S: f.integer(1, 86_400).register(notes, {
+    group: "Database",
+    about: "After how long an unused connection is closed.",
+    fallback: "60",
+  }),
+  DATABASE_MIGRATE: f.boolean().register(notes, {
+    group: "Database",
+    about: "Whether migrations are applied at start.",
+    fallback: "true",
+  }),
+  SEED: f.boolean().register(notes, {
+    group: "Database",
+    about:
+      "Whether sample data is written at start. The administrator below is seeded in every mode, when both are set.",
+    fallback: { development: "true", test: "false", production: "false" },
+  }),
+  ADMIN_EMAIL: f
+    .email()
+    .optional()
+    .register(notes, {
+      group: "Database",
+      about: "The first administrator.",
+      fallback: { development: "admin@example.com", test: "admin@example.com" },
+    }),
+  ADMIN_PASSWORD: f.secret(8, 256).optional().register(notes, {
+    group: "Database",
+    about:
+      "The first administrator's password, 12 characters or more in production. Development makes one when it is absent.",
+  }),
+  REDIS_URL: f.redisUrl().optional().register(notes, {
+    group: "Database",
+    about: "Redis, for limits that several servers share.",
+  }),
+
+  JWT_KEYS: f.signingKeys().optional().register(notes, {
+    group: "Tokens and sessions",
+    about:
+      "The keys of access tokens: the first signs, all verify. Outside production they are made at start when absent.",
+    required: "in production",
+  }),
+  JWT_AUDIENCE: f.word().register(notes, {
+    group: "Tokens and sessions",
+    about: "The audience that tokens are made for and must name.",
+    fallback: "hearth",
+  }),
+  ACCESS_TOKEN_TTL_S: f.integer(1, 86_400).register(notes, {
+    group: "Tokens and sessions",
+    about: "How long an access token is valid.",
+    fallback: "600",
+  }),
+  SESSION_TTL_S: f.integer(1, 31_536_000).register(notes, {
+    group: "Tokens and sessions",
+    about: "After how long a session ends, however much it is used.",
+    fallback: days(30),
+  }),
+  SESSION_IDLE_S: f.integer(1, 31_536_000).register(notes, {
+    group: "Tokens and sessions",
+    about: "After how long without a refresh a session ends. At most SESSION_TTL_S.",
+    fallback: days(7),
+  }),
+
+  LIMIT_API: f.limit().register(notes, {
+    group: "Limits",
+    about: "Requests, per account or address.",
+    fallback: "1000/60s",
+  }),
+  LIMIT_AUTH: f.limit().register(notes, {
+    group: "Limits",
+    about: "Requests to the authentication endpoints, per address.",
+    fallback: "100/60s",
+  }),
+  LIMIT_LOGIN: f.limit().register(notes, {
+    group: "Limits",
+    about: "Failed logins, per account.",
+    fallback: "10/300s",
+  }),
+  LIMIT_STORE: f.oneOf("auto", "memory", "database", "redis").register(notes, {
+    group: "Limits",
+    about: "Where limits are counted. auto: Redis when REDIS_URL is set, else in memory; on Workers in the database.",
+    fallback: "auto",
+  }),
+
+  LOG_LEVEL: f.oneOf("trace", "debug", "info", "warn", "error", "fatal", "silent").register(notes, {
+    group: "Log",
+    about: "The least severe lines that are written.",
+    fallback: "info",
+  }),
+  LOG_FORMAT: f.oneOf("pretty", "json").register(notes, {
+    group: "Log",
+    about: "How lines are written; on Workers always json.",
+    fallback: { development: "pretty", test: "json", production: "json" },
+  }),
+});
+
+export type Values = z.output<typeof schema>;
+export type SettingName = keyof Values;
+
+/** A setting, as documents show it and as the start-up check reads it. `expects` is the very phrase that a fault shows. */
+export interface Setting {
+  readonly name: SettingName;
+  readonly group: string;
+  readonly about: string;
+  readonly expects: string;
+  readonly fallback: Readonly<Record<Mode, string | null>>;
+  readonly required: "in production" | null;
+  readonly schema: z.ZodType;
+}
+
+export const settings: readonly Setting[] = Object.entries(schema.shape).map(([name, field]) => {
+  const note = notes.get(field);
+  if (!note) throw new Error(`${name} has no description`);
+  const { fallback } = note;
+  const inMode = (mode: Mode) => (typeof fallback === "string" ? fallback : (fallback?.[mode] ?? null));
+  return {
+    name: name as SettingName,
+    group: note.group,
+    about: note.about,
+    expects: field.safeParse(null).error?.issues[0]?.message ?? "",
+    fallback: { development: inMode("development"), test: inMode("test"), production: inMode("production") },
+    required: note.required ?? null,
+    schema: field,
+  };
+});

@@ -1,0 +1,390 @@
+import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { inspect } from "node:util";
+import fc from "fast-check";
+import { outputs } from "../../scripts/env-example.ts";
+import { EnvError, parseEnv } from "../../src/env.ts";
+import type { Platform } from "../../src/env-refusals.ts";
+import { modes, settings } from "../../src/env-settings.ts";
+import type { WorkerEnv } from "../../src/runtimes/worker-env.gen.ts";
+
+const b64 = (byte: number) =>
+  Buffer.from(Array.from({ length: 32 }, (_, i) => (byte + i * 37) % 256)).toString("base64url");
+const key = (kid: string, more: object = {}) => ({ kty: "OKP", crv: "Ed25519", kid, x: b64(1), d: b64(2), ...more });
+const keys = (...list: object[]) => JSON.stringify({ keys: list });
+
+const production = {
+  NODE_ENV: "production",
+  DATABASE_URL: "postgres://hearth:Vq8mZr2k@db.internal/hearth",
+  JWT_KEYS: keys(key("2026-01")),
+};
+
+function faultsOf(record: Record<string, unknown>, platform?: Platform): string[] {
+  try {
+    parseEnv(record, platform);
+    return [];
+  } catch (error) {
+    if (!(error instanceof EnvError)) throw error;
+    return error.faults.map((fault) => fault.name).sort();
+  }
+}
+
+describe("defaults", () => {
+  test("development needs nothing", () => {
+    const env = parseEnv({});
+    expect(env).toMatchObject({
+      mode: "development",
+      host: "127.0.0.1",
+      port: 3000,
+      publicUrl: "http://127.0.0.1:3000",
+      database: {
+        url: { engine: "pglite", dir: ".data/pglite" },
+        replicas: [],
+        poolSize: 10,
+        statementTimeoutMs: 5000,
+      },
+      seed: true,
+      admin: { email: "admin@example.com", password: null },
+      jwt: { keys: null, audience: "hearth", accessTokenTtlS: 600 },
+      session: { ttlS: 2_592_000, idleS: 604_800 },
+      limits: {
+        api: { limit: 1000, windowMs: 60_000 },
+        auth: { limit: 100, windowMs: 60_000 },
+        login: { limit: 10, windowMs: 300_000 },
+      },
+      limitStore: "memory",
+      log: { level: "info", format: "pretty" },
+      shutdown: { leadMs: 500, graceMs: 25_000 },
+      bodyLimitBytes: 1_048_576,
+      requestTimeoutMs: 7000,
+      corsOrigins: [],
+      trustedProxies: [],
+      redisUrl: null,
+      probeToken: null,
+      warnings: [],
+    });
+  });
+
+  test("test seeds no sample data and prints JSON", () => {
+    expect(parseEnv({ NODE_ENV: "test" })).toMatchObject({ seed: false, log: { format: "json" }, host: "127.0.0.1" });
+  });
+
+  test("production listens everywhere, seeds nobody and needs a database and keys", () => {
+    expect(parseEnv(production)).toMatchObject({
+      host: "0.0.0.0",
+      publicUrl: "http://localhost:3000",
+      seed: false,
+      admin: { email: null, password: null },
+      log: { format: "json" },
+      shutdown: { leadMs: 1000 },
+    });
+    expect(faultsOf({ NODE_ENV: "production" })).toEqual(["DATABASE_URL", "JWT_KEYS"]);
+  });
+
+  test("every default is itself acceptable", () => {
+    for (const { name, fallback, schema } of settings)
+      for (const mode of modes)
+        if (fallback[mode] !== null) expect([name, schema.safeParse(fallback[mode]).success]).toEqual([name, true]);
+  });
+
+  test("an empty text is an absent one", () => {
+    expect(parseEnv({ PORT: "", NODE_ENV: "", PROBE_TOKEN: "" })).toEqual(parseEnv({}));
+    expect(faultsOf({ ...production, DATABASE_URL: "" })).toEqual(["DATABASE_URL"]);
+  });
+
+  test("the result cannot be changed", () => {
+    const env = parseEnv({ ...production, CORS_ORIGINS: "https://a.example" });
+    const frozen = (value: unknown): boolean =>
+      typeof value !== "object" || value === null || value.constructor.name === "Secret"
+        ? true
+        : Object.isFrozen(value) && Object.values(value).every(frozen);
+    expect(frozen(env)).toBe(true);
+  });
+});
+
+describe("a bad environment", () => {
+  test("names every fault at once, with what is expected", () => {
+    const record = {
+      PORT: "0x10",
+      LOG_LEVEL: "loud",
+      DATABASE_MIGRATE: "yes",
+      LIMIT_API: "10",
+      NODE_ENV: "production",
+    };
+    expect(() => parseEnv(record)).toThrow(
+      [
+        "The environment cannot be used:",
+        "  PORT: expected an integer from 0 to 65535, in decimal digits",
+        "  DATABASE_URL: expected a value in production: memory: | pglite:<dir> | postgres://… with a host | sqlite:<file> | d1:",
+        "  DATABASE_MIGRATE: expected true | false | 1 | 0",
+        '  JWT_KEYS: expected a value in production: a private JWK Set as JSON, {"keys":[…]}, of 1 to 16 Ed25519 keys (kty OKP, crv, x, d), each with a kid of its own',
+        "  LIMIT_API: expected <count>/<seconds>s such as 100/60s, at most a day, or off",
+        "  LOG_LEVEL: expected trace | debug | info | warn | error | fatal | silent",
+      ].join("\n"),
+    );
+  });
+
+  test("can be wrong in every setting, and says so of each", () => {
+    const wrong = Object.fromEntries(settings.map(({ name }) => [name, { not: "text" }]));
+    expect(faultsOf(wrong)).toEqual(settings.map(({ name }) => name).sort());
+  });
+
+  test("is never quoted", () => {
+    const canary = "zq7canary";
+    const shapes = [
+      canary,
+      `${canary} ${canary}`,
+      `postgres://${canary}:${canary}@`,
+      `postgres://u:changeme@${canary}/db`,
+      `https://${canary}/?q=${canary}`,
+      `{"keys":[{"kid":"${canary}","d":"${canary}"}]}`,
+      `{"keys":[${canary}`,
+      `${canary}-changeme`,
+      keys(key(canary, { d: "A".repeat(43) })),
+      `sqlite:${canary}`,
+      `d1:${canary}`,
+    ];
+    fc.assert(
+      fc.property(
+        fc.array(fc.constantFrom(...shapes, undefined), { minLength: settings.length, maxLength: settings.length }),
+        fc.constantFrom(...modes, canary),
+        fc.constantFrom<Platform>("process", "worker"),
+        (values, mode, platform) => {
+          const record = Object.fromEntries(settings.map(({ name }, i) => [name, values[i]]));
+          try {
+            parseEnv({ ...record, NODE_ENV: mode, PORT: canary }, platform);
+          } catch (error) {
+            expect(inspect(error, { depth: 9, showHidden: true })).not.toContain(canary);
+            return;
+          }
+          throw new Error("PORT was wrong");
+        },
+      ),
+    );
+  });
+
+  test.each([
+    ["PORT", ["0x10", "1e3", " 5", "5 ", "+5", "-1", "65536", "010", "3.0", "٣", "99999999999999999999"]],
+    ["DATABASE_MIGRATE", ["True", "yes", "on", "2", "constructor", "__proto__"]],
+    ["NODE_ENV", ["prod", "Production", "toString"]],
+    ["HOST", ["a b", "http://x", "[::1]"]],
+    ["PUBLIC_URL", ["example.com", "ftp://a", "https://u:p@a.example", "https://a.example/?x", "https://a.example/#x"]],
+    [
+      "DATABASE_URL",
+      ["pglite:", "sqlite:", "memory", "memory:x", "mysql://h/d", "postgres://", "postgres:///d", "d1:", "d1:x"],
+    ],
+    ["DATABASE_REPLICA_URLS", ["postgres://replica/db"]],
+    ["REDIS_URL", ["http://h", "redis://", "localhost:6379"]],
+    [
+      "CORS_ORIGINS",
+      [
+        "*",
+        "null",
+        "https://a.example/",
+        "https://a.example,*",
+        "https://A.example",
+        "https://a.example:443",
+        "a.example",
+        ",",
+      ],
+    ],
+    ["TRUSTED_PROXIES", ["proxy", "10.0.0.0/33", "256.1.1.1", "10.0.0.1;10.0.0.2", "::1/129"]],
+    ["REQUEST_TIMEOUT_MS", ["8001", "0"]],
+    ["LIMIT_API", ["0/60s", "10/0s", "10/60", "10/60m", "10/86401s", "none", "-1/60s", "1e3/60s"]],
+    ["LIMIT_STORE", ["redis", "kv"]],
+    ["PROBE_TOKEN", ["x".repeat(31), `${"x".repeat(31)} y`]],
+    ["SESSION_IDLE_S", ["2592001"]],
+    ["SHUTDOWN_LEAD_MS", ["25001"]],
+    ["ADMIN_EMAIL", ["admin", "a@b", "a b@c.example"]],
+    [
+      "JWT_KEYS",
+      [
+        "{}",
+        "[",
+        keys(),
+        keys(key("a"), key("a")),
+        keys(key("")),
+        keys(key("a", { d: undefined })),
+        keys(key("a", { d: "short" })),
+        keys(key("a", { kty: "EC" })),
+        keys(key("a", { crv: "X25519" })),
+        keys(key("a", { use: "enc" })),
+      ],
+    ],
+  ] as [string, string[]][])("%s refuses what is nearly right", (name, values) => {
+    for (const value of values) expect([value, faultsOf({ [name]: value })]).toEqual([value, [name]]);
+  });
+});
+
+describe("values", () => {
+  test("a database URL says which engine it is", () => {
+    const url = (text: string) => parseEnv({ DATABASE_URL: text }).database.url;
+    expect(url("memory:")).toEqual({ engine: "pglite", dir: null });
+    expect(url("pglite:./x y")).toEqual({ engine: "pglite", dir: "./x y" });
+    expect(url("sqlite:/var/lib/hearth.db")).toEqual({ engine: "sqlite", file: "/var/lib/hearth.db" });
+    for (const text of ["postgres://postgres@127.0.0.1:5432/a", "postgresql://u:p%23@h/db?sslmode=require"]) {
+      const parsed = url(text);
+      expect(parsed.engine === "postgres" && parsed.url.reveal()).toBe(text);
+    }
+  });
+
+  test("lists are split at commas", () => {
+    const env = parseEnv({
+      DATABASE_URL: "postgres://a/x",
+      DATABASE_REPLICA_URLS: "postgres://b/x, postgres://c/x",
+      CORS_ORIGINS: "https://a.example,http://localhost:5173",
+      TRUSTED_PROXIES: "10.0.0.0/8, ::1,2001:db8::/32",
+    });
+    expect(env.database.replicas.map((url) => url.reveal())).toEqual(["postgres://b/x", "postgres://c/x"]);
+    expect(env.corsOrigins).toEqual(["https://a.example", "http://localhost:5173"]);
+    expect(env.trustedProxies).toEqual(["10.0.0.0/8", "::1", "2001:db8::/32"]);
+  });
+
+  test("limits are counts within a window, or off", () => {
+    expect(parseEnv({ LIMIT_API: "5/1s", LIMIT_LOGIN: "off" }).limits).toMatchObject({
+      api: { limit: 5, windowMs: 1000 },
+      login: null,
+    });
+  });
+
+  test("limits are counted in Redis as soon as there is one", () => {
+    expect(parseEnv({ REDIS_URL: "redis://127.0.0.1:6379" }).limitStore).toBe("redis");
+    expect(parseEnv({ REDIS_URL: "redis://127.0.0.1:6379", LIMIT_STORE: "database" }).limitStore).toBe("database");
+  });
+
+  test("booleans are exact", () => {
+    expect([..."10"].map((SEED) => parseEnv({ SEED }).seed)).toEqual([true, false]);
+    expect(parseEnv({ SEED: "false" }).seed).toBe(false);
+  });
+
+  test("the public URL ends without a slash and can be opened", () => {
+    expect(parseEnv({ PUBLIC_URL: "https://api.example.com/v/" }).publicUrl).toBe("https://api.example.com/v");
+    expect(parseEnv({ PUBLIC_URL: "https://api.example.com" }).publicUrl).toBe("https://api.example.com");
+    expect(parseEnv({ HOST: "::1", PORT: "8080" }).publicUrl).toBe("http://[::1]:8080");
+  });
+
+  test("signing keys keep their order and only their own members", () => {
+    const env = parseEnv({ JWT_KEYS: keys(key("new", { use: "sig", alg: "EdDSA", note: "x" }), key("old")) });
+    expect(env.jwt.keys?.reveal()).toEqual([key("new"), key("old")] as never);
+  });
+
+  test("secrets print as [secret]", () => {
+    const env = parseEnv({
+      ...production,
+      REDIS_URL: "redis://:Vq8mZr2k@h",
+      ADMIN_EMAIL: "root@corp.example",
+      ADMIN_PASSWORD: "Vq8mZr2k-Vq8mZr2k",
+      PROBE_TOKEN: "Vq8mZr2kVq8mZr2kVq8mZr2kVq8mZr2k",
+    });
+    for (const text of [JSON.stringify(env), inspect(env, { depth: 9 }), Bun.inspect(env, { depth: 9 })]) {
+      expect(text).not.toContain("Vq8mZr2k");
+      expect(text).not.toContain(b64(2));
+      expect(text).toContain("[secret]");
+    }
+  });
+});
+
+describe("production", () => {
+  const refuses = (record: Record<string, string>) =>
+    faultsOf({ ...production, ADMIN_EMAIL: "root@corp.example", ...record });
+
+  test("refuses short and placeholder passwords", () => {
+    const weak = ["Ab3!Ab3?Ab9", "changeme-changeme", "Password1234!", "admin-secret-123", "hearth-admin-2026"];
+    for (const word of [...weak, "123456789012", "aaaaaaaaaaaa", "abababababab", "replace-me-now!"])
+      expect([word, refuses({ ADMIN_PASSWORD: word })]).toEqual([word, ["ADMIN_PASSWORD"]]);
+    for (const word of ["correct horse battery", "Tr7!kq-92xz-LmWe", "administrative-otter-plum"])
+      expect([word, refuses({ ADMIN_PASSWORD: word })]).toEqual([word, []]);
+  });
+
+  test("accepts the same passwords in development", () => {
+    expect(faultsOf({ ADMIN_PASSWORD: "changeme" })).toEqual([]);
+  });
+
+  test("refuses an administrator's password without an address", () => {
+    expect(faultsOf({ ...production, ADMIN_PASSWORD: "correct horse battery" })).toEqual(["ADMIN_EMAIL"]);
+  });
+
+  test("refuses a placeholder of a probe token", () => {
+    for (const token of ["x".repeat(32), "changeme".repeat(4), "your-secret-token-your-secret-token"])
+      expect([token, refuses({ PROBE_TOKEN: token })]).toEqual([token, ["PROBE_TOKEN"]]);
+    expect(refuses({ PROBE_TOKEN: b64(9) })).toEqual([]);
+  });
+
+  test("refuses keys that were printed somewhere or that are no keys", () => {
+    const published = {
+      d: "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A",
+      x: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+    };
+    expect(refuses({ JWT_KEYS: keys(key("a"), key("b", published)) })).toEqual(["JWT_KEYS"]);
+    expect(refuses({ JWT_KEYS: keys(key("a", { d: "A".repeat(43) })) })).toEqual(["JWT_KEYS"]);
+    expect(faultsOf({ JWT_KEYS: keys(key("b", published)) })).toEqual([]);
+  });
+
+  test("refuses placeholder passwords in URLs, and leaves private networks to the operator", () => {
+    expect(refuses({ DATABASE_URL: "postgres://u:changeme@h/d", REDIS_URL: "redis://:password@h" })).toEqual([
+      "DATABASE_URL",
+      "REDIS_URL",
+    ]);
+    expect(refuses({ DATABASE_REPLICA_URLS: "postgres://u:change-me@h/d" })).toEqual(["DATABASE_REPLICA_URLS"]);
+    expect(refuses({ DATABASE_URL: "postgres://postgres@127.0.0.1:5432/d" })).toEqual([]);
+  });
+});
+
+describe("on Workers", () => {
+  const DB = { prepare() {}, batch() {} } as unknown as NonNullable<WorkerEnv["DB"]>;
+  const HYPERDRIVE = { connectionString: "postgres://u:Vq8mZr2k@hyperdrive.local:5432/d" };
+  const worker = (env: WorkerEnv) => parseEnv({ NODE_ENV: "test", ...env }, "worker");
+
+  test("the bindings are the database", () => {
+    expect(worker({ DB }).database.url).toEqual({ engine: "d1" });
+    expect(worker({ DB, HYPERDRIVE }).database.url).toEqual({ engine: "d1" });
+    const { url } = worker({ HYPERDRIVE }).database;
+    expect(url.engine === "postgres" && url.url.reveal()).toBe(HYPERDRIVE.connectionString);
+    expect(worker({ DB, DATABASE_URL: "postgres://h/d" }).database.url.engine).toBe("postgres");
+  });
+
+  test("there is no other default, and nothing on a disk", () => {
+    expect(faultsOf({ NODE_ENV: "test" }, "worker")).toEqual(["DATABASE_URL"]);
+    expect(faultsOf({ NODE_ENV: "test", DATABASE_URL: "sqlite:x.db" }, "worker")).toEqual(["DATABASE_URL"]);
+    expect(faultsOf({ NODE_ENV: "test", DATABASE_URL: "d1:", HYPERDRIVE }, "worker")).toEqual(["DATABASE_URL"]);
+  });
+
+  test("an absent mode is production", () => {
+    expect(faultsOf({ DB }, "worker")).toEqual(["JWT_KEYS"]);
+  });
+
+  test("limits are counted in the database and lines are JSON", () => {
+    expect(worker({ DB })).toMatchObject({ limitStore: "database", log: { format: "json" } });
+    expect(faultsOf({ NODE_ENV: "test", DB, LIMIT_STORE: "memory" }, "worker")).toEqual(["LIMIT_STORE"]);
+  });
+
+  test("numbers and booleans of a TOML file are read as text", () => {
+    expect(parseEnv({ NODE_ENV: "test", DB, BODY_LIMIT_BYTES: 2048, SEED: true }, "worker")).toMatchObject({
+      bodyLimitBytes: 2048,
+      seed: true,
+    });
+    expect(faultsOf({ NODE_ENV: "test", DB, BODY_LIMIT_BYTES: 2048.5 }, "worker")).toEqual(["BODY_LIMIT_BYTES"]);
+  });
+
+  test("a process variable called DB is no binding", () => {
+    expect(parseEnv({ DB: "orders", HYPERDRIVE: "x" }).database.url).toEqual({ engine: "pglite", dir: ".data/pglite" });
+  });
+});
+
+describe("names", () => {
+  test("a near miss is reported with what was probably meant", () => {
+    expect(parseEnv({ DATABASE_ULR: "x", LIMIT_LOGINS: "x", JWT_KEY: "x" }).warnings).toEqual([
+      "DATABASE_ULR is not a setting; did you mean DATABASE_URL?",
+      "LIMIT_LOGINS is not a setting; did you mean LIMIT_LOGIN?",
+      "JWT_KEY is not a setting; did you mean JWT_KEYS?",
+    ]);
+  });
+
+  test("other variables are nobody's business", () => {
+    expect(parseEnv({ PATH: "/bin", POST: "1", DATABASE_HOST: "h", LIMIT_MEMORY_MB: "1" }).warnings).toEqual([]);
+  });
+});
+
+test.each(Object.keys(outputs))("%s is what the settings say: run `bun scripts/env-example.ts`", (path) => {
+  expect(readFileSync(new URL(`../../${path}`, import.meta.url), "utf8")).toBe(outputs[path]?.() ?? "");
+});
