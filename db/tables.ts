@@ -14,6 +14,8 @@ export function define(kit: Kit) {
       email: kit.text().notNull(),
       name: kit.text().notNull(),
       role: kit.text().$type<(typeof roles)[number]>().notNull(),
+      /** What administrators note about the account; its owner does not see it. */
+      remark: kit.text(),
       passwordHash: kit.secret(kit.text()),
       /** Soft delete: the audit trail refers to people who have left. Their address is free again. */
       deletedAt: kit.instant(),
@@ -97,28 +99,32 @@ export function define(kit: Kit) {
     (t) => [kit.index("idempotency_keys_expires_at_index").on(t.expiresAt)],
   );
 
-  /** Counters of the database driver of the limits port. */
-  const limitCounters = kit.table(
-    "limit_counters",
-    { ...kit.entry(), count: kit.int().notNull(), resetAt: kit.instant().notNull() },
-    (t) => [kit.index("limit_counters_reset_at_index").on(t.resetAt)],
-  );
+  /**
+   * The database driver of the limits port. A key has a row while any of its limit is in use. There is no index but the key's: each hit
+   * changes `emptyAt`, and PostgreSQL writes only the row itself (a heap-only update) as long as no index holds what changes.
+   */
+  const limitCounters = kit.table("limit_counters", {
+    ...kit.entry(),
+    /** When the key's whole limit is free again: milliseconds since the epoch, with fractions, by the database's clock. */
+    emptyAt: kit.real().notNull(),
+  });
 
   return { users, sessions, refreshTokens, auditEntries, idempotencyKeys, limitCounters };
 }
 
 export type Tables = ReturnType<typeof define>;
 
-export const tablesOf = (dialect: "pg" | "sqlite"): Tables => define(dialect === "pg" ? pgKit : sqliteKit);
+export const pgTables: Tables = define(pgKit);
+
+export const tablesOf = (dialect: "pg" | "sqlite"): Tables => dialect === "pg" ? pgTables : define(sqliteKit);
 
 /** Whether a column was declared with `kit.secret`. */
 export const isSecret = (column: unknown): boolean =>
   (column as { config?: { secret?: true } }).config?.secret === true;
 
 /** The names of all secret columns, as TypeScript writes them. */
-export const secretNames = (tables: Tables): Set<string> =>
-  new Set(
-    Object.values(tables).flatMap((table) =>
+export const secretNames: ReadonlySet<string> = new Set(
+    Object.values(pgTables).flatMap((table) =>
       Object.entries(getTableColumns(table as Table)).flatMap(([key, column]) => (isSecret(column) ? [key] : [])),
     ),
   );

@@ -6,7 +6,8 @@ export const errors = {
   malformed_request: {
     status: 400,
     title: "The request could not be read",
-    about: "The body is not valid JSON, is not UTF-8, is nested too deeply, or the URL or a header is malformed.",
+    about:
+      "The body is not valid JSON, is not UTF-8, is nested too deeply, or the URL or a header (such as `Host`) is malformed.",
     remedy: "Send one well-formed UTF-8 JSON document whose `Content-Type` is `application/json`.",
   },
   invalid_cursor: {
@@ -76,12 +77,6 @@ export const errors = {
     about: "The body's `Content-Type` or `Content-Encoding` is not one that this endpoint reads.",
     remedy: "Send `Content-Type: application/json` and no `Content-Encoding`.",
   },
-  misdirected_request: {
-    status: 421,
-    title: "The request names another host",
-    about: "The `Host` header is missing a single, valid host name.",
-    remedy: "Send exactly one `Host` header that names this service.",
-  },
   invalid_input: {
     status: 422,
     title: "The input is not valid",
@@ -106,12 +101,6 @@ export const errors = {
     title: "Something went wrong on our side",
     about: "An unexpected fault. Its cause is logged under the request id and is not told to clients.",
     remedy: "Retry later, and quote `requestId` to the operator if it persists.",
-  },
-  not_implemented: {
-    status: 501,
-    title: "The method is not known",
-    about: "The request's method is not one that any endpoint here understands.",
-    remedy: "Use GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS.",
   },
   unavailable: {
     status: 503,

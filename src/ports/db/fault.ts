@@ -2,6 +2,7 @@
 import { AppError, unavailable } from "../../core/error.ts";
 import { type Constraint, ConstraintError, type Constraints } from "./constraint.ts";
 import { MUST_FAILED } from "./fold.ts";
+import { stale } from "./stale.ts";
 
 interface DriverError {
   code?: string | number;
@@ -25,11 +26,6 @@ function describe({ kind, columns }: Constraint): string {
   if (kind === "reference") return "The resource refers to one that does not exist, or is still referred to.";
   return "The change would break a rule of the data.";
 }
-
-export const stale = () =>
-  new AppError("conflict", {
-    detail: "The resource changed while the request was being decided. Nothing was changed.",
-  });
 
 /** SQLSTATE classes and client codes that mean: not now. 08 connection, 53 resources, 57 operator intervention, 25006 read-only. */
 const AWAY = /^(08|53|57|25006)/;

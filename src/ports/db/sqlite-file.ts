@@ -2,9 +2,9 @@
  * SQLite in the process. A list is known before it starts, so it runs to its end in one turn of the event loop: no other request of this
  * process can come between BEGIN and COMMIT, and no lock is needed. Other processes are held off by BEGIN IMMEDIATE and the busy timeout.
  */
-import { stale } from "./fault.ts";
 import type { RunScript } from "./port.ts";
 import type { SqliteClient } from "./sqlite.ts";
+import { stale } from "./stale.ts";
 
 /** The part of bun:sqlite and node:sqlite that is needed; each driver is the few lines that make it so. */
 export interface SqliteFile {

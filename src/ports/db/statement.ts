@@ -1,7 +1,7 @@
 /** From a Drizzle builder to text, values and rows, without Drizzle's sessions: one path for every engine, printed once and reused. */
 import { Column } from "drizzle-orm/column";
 import { is } from "drizzle-orm/entity";
-import { Param, Placeholder, type Query, type SQL } from "drizzle-orm/sql";
+import { noopDecoder, Param, Placeholder, type Query, SQL } from "drizzle-orm/sql";
 import { getTableName, type Table } from "drizzle-orm/table";
 import type { Tables } from "../../../db/tables.ts";
 import type { Bound, Builder, Builders, Compiled, Field, Item, Prepare, Statement } from "./port.ts";
@@ -13,7 +13,7 @@ export interface Printer {
 
 interface Selected {
   path: string[];
-  field: { mapFromDriverValue?(value: unknown): unknown; decoder?: { mapFromDriverValue(value: unknown): unknown } };
+  field: unknown;
 }
 
 /** What Drizzle's builders keep to themselves, read in this one place (drizzle-orm 0.45). */
@@ -28,34 +28,60 @@ interface Internals {
   };
 }
 
-let ids = 0;
+/** A text has one id, whatever built it, so that what is kept for a list of ids also serves builders that are made anew each time. */
+const ids = new Map<string, number>();
+const MAX_IDS = 2000;
+let lastId = 0;
+
+function idOf(text: string): number {
+  let id = ids.get(text);
+  if (id === undefined) {
+    if (ids.size >= MAX_IDS) ids.clear();
+    id = ++lastId;
+    ids.set(text, id);
+  }
+  return id;
+}
+
 const compiledBuilders = new WeakMap<object, Compiled>();
 
 export function compile(builder: Builder, printer: Printer): Compiled {
   const { config } = builder as unknown as Internals;
   const reads = config.fields !== undefined && config.values === undefined;
   const selected = reads
-    ? Object.entries(config.fields ?? {}).map(([key, field]) => ({ path: [key], field }) as Selected)
+    ? Object.entries(config.fields ?? {}).map(([key, field]) => ({ path: [key], field }))
     : (config.returning ?? []);
   const sql = builder.getSQL();
   const { sql: text, params } = printer.sqlToQuery(sql);
   return {
-    id: ++ids,
+    id: idOf(text),
     sql,
     text,
     slots: params.map(toSlot),
     fields: selected.map(toField),
     target: reads || !config.table ? null : getTableName(config.table),
-    inserts: config.values !== undefined && config.onConflict === undefined,
+    inserts: Array.isArray(config.values) && config.onConflict === undefined,
   };
 }
 
 function toField({ path, field }: Selected): Field {
   if (path.length !== 1) throw new Error(`a statement returns flat columns; "${path.join(".")}" is nested`);
-  const decoder = field.mapFromDriverValue ? field : field.decoder;
+  const key = path[0] as string;
+  const decoder = decoderOf(field);
+  if (!decoder) throw new Error(`"${key}" is not a column or an SQL expression: name the columns to select`);
   // Most columns keep the driver's value as it is: their decoder is the base class's, and is not called for each row.
-  const keeps = !decoder || decoder.mapFromDriverValue === Column.prototype.mapFromDriverValue;
-  return { key: path[0] as string, decode: keeps ? null : (value) => decoder.mapFromDriverValue?.(value) };
+  const keeps = decoder === noopDecoder || decoder.mapFromDriverValue === Column.prototype.mapFromDriverValue;
+  return { key, decode: keeps ? null : (value) => decoder.mapFromDriverValue(value) };
+}
+
+interface Decoder {
+  mapFromDriverValue(value: unknown): unknown;
+}
+
+function decoderOf(field: unknown): Decoder | null {
+  if (is(field, Column)) return field;
+  const expression = is(field, SQL.Aliased) ? field.sql : field;
+  return is(expression, SQL) ? (expression as unknown as { decoder: Decoder }).decoder : null;
 }
 
 export function preparer(builders: Builders, tables: Tables, printer: Printer): Prepare {
@@ -89,11 +115,27 @@ export interface Step {
   must: boolean;
 }
 
-export const toStep = (item: NonNullable<Item>, printer: Printer): Step =>
-  "must" in item ? { bound: bind(item.must, printer), must: true } : { bound: bind(item, printer), must: false };
+export function toStep(item: NonNullable<Item>, printer: Printer): Step {
+  if (!("must" in item)) return { bound: bind(item, printer), must: false };
+  const bound = bind(item.must, printer);
+  // A read takes no lock at PostgreSQL's default isolation, so what it found may be gone before the list commits.
+  if (bound.compiled.target === null) throw new Error("must guards a statement that changes rows, not a read");
+  return { bound, must: true };
+}
+
+/** A read that is about to run by itself. What changes rows is refused: it could be sent to a replica, or lose its audit entry. */
+export function toRead(statement: Statement, printer: Printer): Bound {
+  const bound = bind(statement, printer);
+  if (bound.compiled.target !== null) throw new Error("what changes rows is run by db.atomic, not by db.all");
+  return bound;
+}
 
 /** The values to send, in the order of the text. A null is sent as it is; Drizzle's own filling would encode it (jsonb `null`). */
-export const paramsOf = ({ compiled, values }: Bound): unknown[] => compiled.slots.map((slot) => slot(values));
+export function paramsOf({ compiled: { slots }, values }: Bound): unknown[] {
+  const params = new Array<unknown>(slots.length);
+  for (let i = 0; i < slots.length; i++) params[i] = (slots[i] as Slot)(values);
+  return params;
+}
 
 type Slot = (values: Record<string, unknown>) => unknown;
 

@@ -1,0 +1,38 @@
+import type { MiddlewareHandler } from "hono";
+import type { Actor } from "../core/actor.ts";
+import { AppError } from "../core/error.ts";
+import type { Ability } from "../policy/ability.ts";
+import { type AppEnv, factsOf, type HttpContext } from "./facts.ts";
+
+/** Who bears a token, and what they may do. Implemented by modules/auth. */
+export interface Authenticator {
+  /** Throws `unauthenticated` for a token that is not valid now. */
+  authenticate(token: string): Promise<{ actor: Actor; ability: Ability }>;
+  /** The actor of a token that was verified before, without looking it up; null when it has to be verified first. */
+  remembered(token: string): string | null;
+  /** What nobody in particular may do. */
+  guest: Ability;
+}
+
+const BEARER = /^Bearer +([\w.~+/-]+=*)$/i;
+
+/** The token of `Authorization: Bearer` (RFC 6750, 2.1); null without the header. */
+export function bearerOf(c: HttpContext): string | null {
+  const header = c.req.raw.headers.get("authorization");
+  if (header === null) return null;
+  const token = BEARER.exec(header)?.[1];
+  if (!token)
+    throw new AppError("unauthenticated", { detail: "The Authorization header does not hold a bearer token." });
+  return token;
+}
+
+/** Makes the request's actor known. Without a token it is nobody; with one that is not valid the request is refused. */
+export const authenticate =
+  (authenticator: Authenticator): MiddlewareHandler<AppEnv> =>
+  async (c, next) => {
+    const facts = factsOf(c);
+    const token = bearerOf(c);
+    if (token === null) facts.ability = authenticator.guest;
+    else Object.assign(facts, await authenticator.authenticate(token));
+    await next();
+  };

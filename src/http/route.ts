@@ -1,0 +1,96 @@
+/** A route is declared as data: what it takes, what it answers, who may use it. The handler parses nothing and shapes nothing. */
+import type { z } from "zod";
+import type { ErrorCode } from "../core/error.ts";
+import type { ListInput, Page } from "../core/page.ts";
+import type { IfMatch } from "../core/version.ts";
+import type { Action, Subject } from "../policy/ability.ts";
+import type { Context } from "../policy/context.ts";
+import type { ListSpec } from "./list.ts";
+
+type Schema = z.ZodType;
+type ObjectSchema = z.ZodObject;
+
+/** What a handler is given: the facts, and the input as the route's schemas parsed it. */
+export interface Call<P, B> {
+  ctx: Context;
+  params: P;
+  body: B;
+  /** For a list route; see `list` of the declaration. */
+  list: ListInput;
+  ifMatch: IfMatch;
+}
+
+export interface RouteSpec<
+  P extends ObjectSchema | undefined,
+  B extends ObjectSchema | undefined,
+  A extends Schema | undefined,
+  L extends ListSpec | undefined,
+> {
+  method: "get" | "post" | "put" | "patch" | "delete";
+  /** As OpenAPI writes it: `/v1/users/{id}`. */
+  path: `/${string}`;
+  /** The operation's id in the OpenAPI document. */
+  id: string;
+  tag: string;
+  summary: string;
+  description?: string;
+  /** What the actor has to be able to do; or `public`, for which no token is looked at. */
+  access: "public" | readonly [Action, Subject];
+  /** The rate limit that it counts against; null for probes. Default: `api`. */
+  limit?: "api" | "auth" | null;
+  params?: P;
+  body?: B;
+  /** The shape of `data`. For a list, of one of its items. Without it the answer has no body. */
+  answer?: A;
+  /** Makes it a list: what can be sorted and filtered by. */
+  list?: L;
+  /** Default: 200, or 204 without an answer. */
+  status?: 200 | 201 | 202 | 204 | 503;
+  /** The path of the resource that was made. */
+  location?: (value: z.output<A & Schema>) => string;
+  /** The answer's entity tag is that of its version; such a route takes `If-None-Match`, or `If-Match` when it writes. */
+  versioned?: boolean;
+  /** Whether an `Idempotency-Key` is honoured. Default: for all that write. Not for answers that hold secrets, which are never stored. */
+  idempotent?: boolean;
+  /** Codes that it may answer beyond those that follow from the rest. */
+  problems?: readonly ErrorCode[];
+  /** An example of the body and of the answer's `data`, for the documentation; checked against the schemas by a test. */
+  examples?: { body?: unknown; answer?: unknown };
+  handler: (call: Call<OutputOf<P>, OutputOf<B>>) => Promise<ValueOf<A, L>> | (A extends Schema ? never : Promise<void>);
+}
+
+type OutputOf<S> = S extends Schema ? z.output<S> : undefined;
+/** A handler may return more than the answer declares; what is not declared does not leave. */
+type ValueOf<A, L> = A extends Schema ? (L extends ListSpec ? Page<z.input<A>> : z.input<A>) : undefined;
+
+/** A declared route, its types forgotten: what the pipeline works on. */
+export interface Route
+  extends Omit<
+    RouteSpec<undefined, undefined, undefined, undefined>,
+    "params" | "body" | "answer" | "list" | "location" | "handler"
+  > {
+  params?: ObjectSchema;
+  body?: ObjectSchema;
+  answer?: Schema;
+  list?: ListSpec;
+  location?: (value: never) => string;
+  handler: (call: Call<never, never>) => Promise<unknown>;
+}
+
+/** Declares a route; the schemas give the handler its types. */
+export const route = <
+  P extends ObjectSchema | undefined = undefined,
+  B extends ObjectSchema | undefined = undefined,
+  A extends Schema | undefined = undefined,
+  L extends ListSpec | undefined = undefined,
+>(
+  spec: RouteSpec<P, B, A, L>,
+): Route => spec as unknown as Route;
+
+export const writes = (route: Route): boolean => route.method !== "get";
+export const isIdempotent = (route: Route): boolean => route.idempotent ?? writes(route);
+export const statusOf = (route: Route): number => route.status ?? (route.answer ? 200 : 204);
+
+/** From the template to a test of paths: one name a segment, and never more than it. */
+export const pathPattern = (path: string): RegExp =>
+  new RegExp(`^${path.replace(/[.*+?^$()|[\]\\]/g, "\\$&").replace(/\{\w+\}/g, "[^/]+")}$`);

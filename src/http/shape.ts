@@ -1,0 +1,96 @@
+/** From a verb's value to an answer: the envelope, parsed by the declared schema, which fails closed. */
+import { AppError } from "../core/error.ts";
+import type { ListInput, Page, Position } from "../core/page.ts";
+import { versionTag } from "../core/version.ts";
+import { type CursorCodec, scopeOf } from "./cursor.ts";
+import { textTag } from "./etag.ts";
+import type { Facts } from "./facts.ts";
+import { type Route, statusOf } from "./route.ts";
+
+export interface Answer {
+  status: number;
+  headers: Record<string, string>;
+  body: string | null;
+}
+
+export interface Shaper {
+  /** The whole answer to a verb's value. Throws `internal` when the value does not fit what the route declares. */
+  (value: unknown, facts: Facts, list: ListInput | null): Answer;
+}
+
+interface ShapeOptions {
+  cursors: CursorCodec;
+  /** Told, in development, of fields that a handler returned and the schema does not declare. */
+  onSurplus: ((route: Route, names: string[]) => void) | null;
+}
+
+export const JSON_TYPE = "application/json";
+
+export function shaper(route: Route, { cursors, onSurplus }: ShapeOptions): Shaper {
+  const status = statusOf(route);
+  const { answer: schema } = route;
+  if (!schema) return () => ({ status, headers: {}, body: null });
+
+  const parse = (value: unknown): unknown => {
+    const result = schema.safeParse(value);
+    if (!result.success)
+      throw new AppError("internal", {
+        cause: new Error(`${route.id} answered what it does not declare: ${result.error.message}`),
+      });
+    if (onSurplus) reportSurplus(value, result.data, (names) => onSurplus(route, names));
+    return result.data;
+  };
+
+  return (value, facts, list) => {
+    const timestamp = new Date(facts.clock).toISOString();
+    if (list) {
+      const page = value as Page<Record<string, unknown>>;
+      const items = page.items.map((item) => cut(parse(item), list.fields));
+      const meta = {
+        limit: list.limit,
+        next: nextOf(page, list, route, cursors),
+        ...(page.total !== null && { total: page.total }),
+      };
+      const data = JSON.stringify(items);
+      const about = JSON.stringify(meta);
+      const headers = { "content-type": JSON_TYPE, etag: textTag(data + about) };
+      return { status, headers, body: envelope(data, facts.requestId, timestamp, about) };
+    }
+    const parsed = parse(value);
+    const data = JSON.stringify(parsed);
+    const headers: Record<string, string> = { "content-type": JSON_TYPE };
+    if (route.versioned) headers.etag = versionTag(parsed as { version: number });
+    else if (route.method === "get") headers.etag = textTag(data);
+    if (route.location) headers.location = route.location(parsed as never);
+    return { status, headers, body: envelope(data, facts.requestId, timestamp) };
+  };
+}
+
+/** Request ids and timestamps need no escaping: the first are checked on the way in, the second are ours. */
+const envelope = (data: string, requestId: string, timestamp: string, page?: string): string =>
+  `{"data":${data},"meta":{"requestId":"${requestId}","timestamp":"${timestamp}"${page === undefined ? "" : `,"page":${page}`}}}`;
+
+function cut(item: unknown, fields: readonly string[] | null): unknown {
+  if (fields === null) return item;
+  return Object.fromEntries(Object.entries(item as object).filter(([name]) => name === "id" || fields.includes(name)));
+}
+
+function nextOf(
+  page: Page<Record<string, unknown>>,
+  list: ListInput,
+  route: Route,
+  cursors: CursorCodec,
+): string | null {
+  const last = page.items.at(-1);
+  if (!page.more || !last) return null;
+  const position: Position = { value: last[list.sort.field] as string | number, id: last.id as string };
+  return cursors.encode(position, scopeOf(route.path, list));
+}
+
+function reportSurplus(value: unknown, parsed: unknown, report: (names: string[]) => void): void {
+  if (typeof value !== "object" || value === null || typeof parsed !== "object" || parsed === null) return;
+  const names = Object.keys(value).filter(
+    (name) => !(name in parsed) && (value as Record<string, unknown>)[name] !== undefined,
+  );
+  if (names.length > 0) report(names);
+}

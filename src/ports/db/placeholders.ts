@@ -1,0 +1,11 @@
+import type { Column } from "drizzle-orm/column";
+import { Param, type Placeholder, type SQL, sql } from "drizzle-orm/sql";
+import type { Table } from "drizzle-orm/table";
+import { getTableColumns } from "drizzle-orm/utils";
+
+/** A named value of a prepared statement, encoded as its column is. */
+export const value = (name: string, column: Column): SQL => sql`${new Param(sql.placeholder(name), column)}`;
+
+/** A placeholder for every column of a table, named as the column: the values of an insert are then the row itself. */
+export const placeholders = <T extends Table>(table: T): Record<keyof T["$inferInsert"], Placeholder> =>
+  Object.fromEntries(Object.keys(getTableColumns(table)).map((key) => [key, sql.placeholder(key)])) as never;
