@@ -1,5 +1,63 @@
+/** What an actor may do, in types. The library behind an `Ability` is made in casl.ts alone. */
 import type { MongoAbility } from "@casl/ability";
+import type { Tables } from "../../db/tables.ts";
+import type { Actor } from "../core/actor.ts";
 
-export type Action = "create" | "read" | "update" | "delete" | "manage";
-export type Subject = "User" | "AuditEntry" | "all";
+export type Action = "create" | "list" | "read" | "update" | "delete" | "manage";
+
+/** The subjects, and the row that each one's conditions are about. A module with a table of its own adds a line. */
+interface SubjectRows {
+  User: Tables["users"]["$inferSelect"];
+  AuditEntry: Tables["auditEntries"]["$inferSelect"];
+}
+
+export type Subject = keyof SubjectRows | "all";
+
+/** What one actor may do. It is made once and never updated: what is derived from it is remembered by its identity. */
 export type Ability = MongoAbility<[Action, Subject]>;
+
+/** From an actor to what it may do. Cheap (tens of µs), pure, and not memoised: a caller that meets an actor again may keep it. */
+export interface AbilityFactory {
+  abilityFor(actor: Actor): Ability;
+}
+
+/** What a module contributes: its grants and refusals for an actor. Of the rules that fit a row, the last one given decides. */
+export type Rules = (actor: Actor, allow: Allow) => void;
+
+export interface Allow {
+  can: Give;
+  cannot: Give;
+}
+
+interface Give {
+  <S extends Subject>(action: Action | Action[], subject: S | S[], conditions?: Conditions<RowOf<S>>): void;
+  <S extends Subject>(
+    action: Action | Action[],
+    subject: S | S[],
+    fields: FieldOf<S> | FieldOf<S>[],
+    conditions?: Conditions<RowOf<S>>,
+  ): void;
+}
+
+type RowOf<S extends Subject> = S extends keyof SubjectRows ? SubjectRows[S] : Record<never, never>;
+type FieldOf<S extends Subject> = string & keyof RowOf<S>;
+
+/** Which rows a rule is about: all of the named fields fit. Only what SQL can say too (condition.ts). */
+type Conditions<R> = { [K in keyof R]?: R[K] | Comparisons<R[K]> } & {
+  $and?: Conditions<R>[];
+  $or?: Conditions<R>[];
+  $nor?: Conditions<R>[];
+};
+
+/** Null equals null, differs from every value, and is neither smaller nor greater than any. */
+interface Comparisons<V> {
+  $eq?: V;
+  $ne?: V;
+  $gt?: NonNullable<V>;
+  $gte?: NonNullable<V>;
+  $lt?: NonNullable<V>;
+  $lte?: NonNullable<V>;
+  $in?: V[];
+  $nin?: V[];
+  $not?: Comparisons<V>;
+}
