@@ -36,3 +36,20 @@ export const authenticate =
     else Object.assign(facts, await authenticator.authenticate(token));
     await next();
   };
+
+/** For routes where no token is looked at. */
+export const asGuest =
+  ({ guest }: Authenticator): MiddlewareHandler<AppEnv> =>
+  (c, next) => {
+    factsOf(c).ability = guest;
+    return next();
+  };
+
+/** Whom a request is counted for before it is authenticated: the actor of a token that was verified before, else the address. */
+export const clientOf =
+  ({ remembered }: Authenticator) =>
+  (c: HttpContext): string => {
+    const header = c.req.raw.headers.get("authorization");
+    const actor = header === null ? null : remembered(header.slice("Bearer ".length));
+    return actor ?? factsOf(c).address ?? "unknown";
+  };

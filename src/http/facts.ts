@@ -9,8 +9,6 @@ import type { Input } from "./validate.ts";
 export interface Facts {
   readonly requestId: string;
   readonly traceId: string;
-  /** The span of the caller, when it sent a `traceparent`. */
-  readonly parentSpan: string | null;
   readonly address: string | null;
   readonly startedAt: number;
   readonly clock: number;
@@ -19,7 +17,7 @@ export interface Facts {
   /** Aborts when the time is up or the client has gone. */
   readonly abort: AbortController;
   /** The template of the route that answers, for the log: never the path itself, which may hold personal data. */
-  route: string;
+  route: string | null;
   actor: Actor;
   ability: Ability | null;
 }
@@ -40,7 +38,7 @@ export type HttpContext = HonoContext<AppEnv>;
 export const factsOf = (c: HttpContext): Facts => c.var.facts;
 
 const REQUEST_ID = /^[\w.:@-]{1,128}$/;
-const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-((?!0{32})[0-9a-f]{32})-((?!0{16})[0-9a-f]{16})-[0-9a-f]{2}(-.*)?$/;
+const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-((?!0{32})[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$/;
 
 export interface FactsOptions {
   clock: Clock;
@@ -60,13 +58,12 @@ export const facts =
     c.set("facts", {
       requestId: asked !== null && REQUEST_ID.test(asked) ? asked : uuid,
       traceId: trace?.[1] ?? uuid.replaceAll("-", ""),
-      parentSpan: trace?.[2] ?? null,
       address: clientAddress(c.env?.peer ?? null, headers.get("x-forwarded-for") ?? undefined),
       startedAt: performance.now(),
       clock: clock.now(),
       headers: {},
       abort: new AbortController(),
-      route: "unmatched",
+      route: null,
       actor: anonymous,
       ability: null,
     });

@@ -29,12 +29,14 @@ export async function count(use: {
   facts?: Facts;
 }): Promise<void> {
   const { limits, name, rule, key, facts } = use;
-  const { allowed, limit, remaining, resetMs } = await limits.hit(`${name}:${key}`, rule);
-  const seconds = Math.max(1, Math.ceil(resetMs / 1000));
+  const { allowed, limit, remaining, resetMs, retryMs } = await limits.hit(`${name}:${key}`, rule);
   const headers = {
     "ratelimit-policy": `"${name}";q=${limit};w=${Math.ceil(rule.windowMs / 1000)}`,
-    ratelimit: `"${name}";r=${remaining};t=${seconds}`,
+    ratelimit: `"${name}";r=${remaining};t=${Math.ceil(resetMs / 1000)}`,
   };
-  if (!allowed) throw new AppError("too_many_requests", { headers: { ...headers, "retry-after": String(seconds) } });
+  if (!allowed) {
+    const seconds = Math.max(1, Math.ceil(retryMs / 1000));
+    throw new AppError("too_many_requests", { headers: { ...headers, "retry-after": String(seconds) } });
+  }
   if (facts) Object.assign(facts.headers, headers);
 }

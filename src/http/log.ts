@@ -9,20 +9,20 @@ export const logRequests =
   (log: Log): MiddlewareHandler<AppEnv> =>
   async (c, next) => {
     await next();
-    c.res = complete(c, c.res);
-    const { requestId, traceId, parentSpan, address, actor, route, startedAt } = factsOf(c);
-    log.info(
-      {
-        requestId,
-        traceId,
-        ...(parentSpan && { parentSpan }),
-        address,
-        actor: actorId(actor) ?? actor.type,
-        method: c.req.method,
-        route,
-        status: c.res.status,
-        ms: Math.round((performance.now() - startedAt) * 100) / 100,
-      },
-      "request",
-    );
+    const answer = complete(c, c.res);
+    if (answer !== c.res) {
+      // Hono would merge the headers of the answer that is replaced.
+      c.res = undefined;
+      c.res = answer;
+    }
+    const { requestId, traceId, actor, route, startedAt } = factsOf(c);
+    log.request({
+      requestId,
+      traceId,
+      actor: actorId(actor),
+      method: c.req.method,
+      route,
+      status: answer.status,
+      ms: Math.round((performance.now() - startedAt) * 100) / 100,
+    });
   };

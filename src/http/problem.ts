@@ -34,8 +34,13 @@ export function problem(c: HttpContext, error: AppError, typeBase: string): Resp
     requestId: factsOf(c).requestId,
     ...(error.errors && { errors: error.errors }),
   };
-  return respond(c, status, JSON.stringify(document), { ...error.headers, "content-type": PROBLEM_TYPE });
+  const challenge = status === 401 ? { "www-authenticate": challengeOf(c) } : undefined;
+  return respond(c, status, JSON.stringify(document), { ...challenge, ...error.headers, "content-type": PROBLEM_TYPE });
 }
+
+/** RFC 6750, 3: an error code only for a request that had credentials. */
+const challengeOf = (c: HttpContext): string =>
+  c.req.raw.headers.has("authorization") ? 'Bearer realm="hearth", error="invalid_token"' : 'Bearer realm="hearth"';
 
 /** Public text for the client, the private cause for the log, both under the request id. */
 export const onFault =

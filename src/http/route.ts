@@ -34,8 +34,8 @@ export interface RouteSpec<
   tag: string;
   summary: string;
   description?: string;
-  /** What the actor has to be able to do; or `public`, for which no token is looked at. */
-  access: "public" | readonly [Action, Subject];
+  /** What the actor has to be able to do; or `public`, where no token is looked at; or `optional`, where one may tell who asks. */
+  access: "public" | "optional" | readonly [Action, Subject];
   /** The rate limit that it counts against; null for probes. Default: `api`. */
   limit?: "api" | "auth" | null;
   params?: P;
@@ -45,7 +45,11 @@ export interface RouteSpec<
   /** Makes it a list: what can be sorted and filtered by. */
   list?: L;
   /** Default: 200, or 204 without an answer. */
-  status?: 200 | 201 | 202 | 204 | 503;
+  status?: 200 | 201 | 202 | 204;
+  /** The answer is the whole body, without an envelope, because a standard of its own prescribes it. */
+  bare?: boolean;
+  /** Headers of the answer beyond those that follow from the rest. */
+  headers?: Record<string, string>;
   /** The path of the resource that was made. */
   location?: (value: z.output<A & Schema>) => string;
   /** The answer's entity tag is that of its version; such a route takes `If-None-Match`, or `If-Match` when it writes. */
@@ -56,7 +60,9 @@ export interface RouteSpec<
   problems?: readonly ErrorCode[];
   /** An example of the body and of the answer's `data`, for the documentation; checked against the schemas by a test. */
   examples?: { body?: unknown; answer?: unknown };
-  handler: (call: Call<OutputOf<P>, OutputOf<B>>) => Promise<ValueOf<A, L>> | (A extends Schema ? never : Promise<void>);
+  handler: (
+    call: Call<OutputOf<P>, OutputOf<B>>,
+  ) => Promise<ValueOf<A, L>> | (A extends Schema ? never : Promise<void>);
 }
 
 type OutputOf<S> = S extends Schema ? z.output<S> : undefined;
@@ -94,3 +100,13 @@ export const statusOf = (route: Route): number => route.status ?? (route.answer 
 /** From the template to a test of paths: one name a segment, and never more than it. */
 export const pathPattern = (path: string): RegExp =>
   new RegExp(`^${path.replace(/[.*+?^$()|[\]\\]/g, "\\$&").replace(/\{\w+\}/g, "[^/]+")}$`);
+
+/** The methods that a path answers, from the declared routes alone; none for a path that does not exist. */
+export function methodsOf(routes: readonly Route[]): (path: string) => string[] {
+  const known = routes.map(({ method, path }) => ({ method: method.toUpperCase(), pattern: pathPattern(path) }));
+  return (path) => {
+    const found = known.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method);
+    if (found.length === 0) return [];
+    return [...new Set(found.includes("GET") ? ["GET", "HEAD", ...found] : found), "OPTIONS"];
+  };
+}

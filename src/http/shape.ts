@@ -13,10 +13,8 @@ export interface Answer {
   body: string | null;
 }
 
-export interface Shaper {
-  /** The whole answer to a verb's value. Throws `internal` when the value does not fit what the route declares. */
-  (value: unknown, facts: Facts, list: ListInput | null): Answer;
-}
+/** The whole answer to a verb's value. Throws `internal` when the value does not fit what the route declares. */
+export type Shaper = (value: unknown, facts: Facts, list: ListInput | null) => Answer;
 
 interface ShapeOptions {
   cursors: CursorCodec;
@@ -58,11 +56,11 @@ export function shaper(route: Route, { cursors, onSurplus }: ShapeOptions): Shap
     }
     const parsed = parse(value);
     const data = JSON.stringify(parsed);
-    const headers: Record<string, string> = { "content-type": JSON_TYPE };
+    const headers: Record<string, string> = { "content-type": JSON_TYPE, ...route.headers };
     if (route.versioned) headers.etag = versionTag(parsed as { version: number });
     else if (route.method === "get") headers.etag = textTag(data);
     if (route.location) headers.location = route.location(parsed as never);
-    return { status, headers, body: envelope(data, facts.requestId, timestamp) };
+    return { status, headers, body: route.bare ? data : envelope(data, facts.requestId, timestamp) };
   };
 }
 

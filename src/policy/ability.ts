@@ -8,7 +8,10 @@ export type Action = "create" | "list" | "read" | "update" | "delete" | "manage"
 /** The subjects, and the row that each one's conditions are about. A module with a table of its own adds a line. */
 interface SubjectRows {
   User: Tables["users"]["$inferSelect"];
+  Session: Tables["sessions"]["$inferSelect"];
   AuditEntry: Tables["auditEntries"]["$inferSelect"];
+  /** How the service is: not a row. */
+  Health: Record<never, never>;
 }
 
 export type Subject = keyof SubjectRows | "all";

@@ -1,4 +1,4 @@
-import { pgTables, secretNames } from "../../../db/tables.ts";
+import { type pgTables, secretNames } from "../../../db/tables.ts";
 import { actorId } from "../../core/actor.ts";
 import { newId } from "../../core/id.ts";
 import type { Context } from "../../policy/context.ts";
@@ -49,9 +49,11 @@ function difference(before: Row | null, after: Row | null): [Row | null, Row | n
   const names = Object.keys({ ...before, ...after }).filter((name) => !UNTOLD.has(name));
   const changed = before && after ? names.filter((name) => !same(before[name], after[name])) : names;
   const pick = (row: Row | null) =>
-    row && Object.fromEntries(changed.map((name) => [name, told(name, row[name])]).filter(([, value]) => value !== undefined));
+    row &&
+    Object.fromEntries(changed.map((name) => [name, told(name, row[name])]).filter(([, value]) => value !== undefined));
   return [pick(before), pick(after)];
 }
 
-const told = (name: string, value: unknown) => (value !== null && value !== undefined && secretNames.has(name) ? "[changed]" : value);
+const told = (name: string, value: unknown) =>
+  value !== null && value !== undefined && secretNames.has(name) ? "[changed]" : value;
 const same = (a: unknown, b: unknown) => a === b || JSON.stringify(a) === JSON.stringify(b);

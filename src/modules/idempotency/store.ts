@@ -20,9 +20,12 @@ const selectAnswer = (q: Builders, { idempotencyKeys }: Tables) =>
 const deleteExpired = (q: Builders, { idempotencyKeys }: Tables) =>
   q
     .delete(idempotencyKeys)
-    .where(sql`${idempotencyKeys.id} = ${sql.placeholder("id")} and ${idempotencyKeys.expiresAt} <= ${sql.placeholder("now")}`);
+    .where(
+      sql`${idempotencyKeys.id} = ${sql.placeholder("id")} and ${idempotencyKeys.expiresAt} <= ${sql.placeholder("now")}`,
+    );
 
-const bound = (tx: Tx, now: string, answer: KeptAnswer): Bound => tx.prepare(insertAnswer)({ ...answer, createdAt: now });
+const bound = (tx: Tx, now: string, answer: KeptAnswer): Bound =>
+  tx.prepare(insertAnswer)({ ...answer, createdAt: now });
 
 /**
  * The statement that keeps the answer to this request, for the atomic list of the change that it answers; null for a request without an

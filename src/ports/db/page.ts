@@ -4,10 +4,11 @@
  */
 import type { Column } from "drizzle-orm/column";
 import { and, asc, desc, eq, gt, gte, inArray, lt, lte, ne, type SQL, sql } from "drizzle-orm/sql";
-import type { ListInput, Operator, Page } from "../../core/page.ts";
 import type { Tables } from "../../../db/tables.ts";
+import type { ListInput, Operator, Page } from "../../core/page.ts";
 import { value } from "./placeholders.ts";
 import type { Bound, Builder, Builders, Db, Reads } from "./port.ts";
+import { remembered } from "./remembered.ts";
 
 /** A condition that is part of every page, with its values: what the actor may see. */
 export interface Condition {
@@ -35,25 +36,16 @@ interface Selecting {
   readonly _: object;
 }
 
-/** Shapes that are kept; a client can ask for more than that only by trying. */
-const MAX_SHAPES = 200;
-
 const compare: Record<Exclude<Operator, "in">, (column: Column, operand: SQL) => SQL> = { eq, ne, gt, gte, lt, lte };
 
 export function pages<Row>(db: Db, spec: PageSpec) {
   const columns = spec.columns(db.tables);
   const base = spec.base?.(db.tables);
-  const shapes = new Map<string, (values: Record<string, unknown>) => Bound>();
-
-  function shaped(key: string, build: (q: Builders) => Builder) {
-    let statement = shapes.get(key);
-    if (!statement) {
-      statement = db.prepare(build) as (values?: Record<string, unknown>) => Bound;
-      if (shapes.size >= MAX_SHAPES) shapes.clear();
-      shapes.set(key, statement);
-    }
-    return statement;
-  }
+  const kept = remembered(
+    ({ key }: { key: string; build: (q: Builders) => Builder }) => key,
+    ({ build }) => db.prepare(build) as (values: Record<string, unknown>) => Bound,
+  );
+  const shaped = (key: string, build: (q: Builders) => Builder) => kept({ key, build });
 
   return async (input: ListInput, condition: Condition, reads: Reads): Promise<Page<Row>> => {
     const { sort, filters, after, limit } = input;
@@ -61,8 +53,8 @@ export function pages<Row>(db: Db, spec: PageSpec) {
     const all = () => and(base, condition.sql, ...filters.map((f, i) => filterSql(columns, f, i)));
     const values: Record<string, unknown> = { ...condition.values };
     filters.forEach(({ value: v }, i) => {
-      if (Array.isArray(v)) v.forEach((item, j) => Object.assign(values, { [`f${i}_${j}`]: item }));
-      else values[`f${i}`] = v;
+      const items = Array.isArray(v) ? v.map((item, j) => [`f${i}_${j}`, item] as const) : [[`f${i}`, v] as const];
+      for (const [name, item] of items) values[name] = item;
     });
 
     const list = shaped(`list ${sort.field} ${sort.descending} ${after !== null} ${shape} ${condition.key}`, (q) => {
@@ -100,9 +92,17 @@ function columnOf(columns: Record<string, Column>, field: string): Column {
   return column;
 }
 
-function filterSql(columns: Record<string, Column>, { field, op, value: v }: ListInput["filters"][number], i: number): SQL {
+function filterSql(
+  columns: Record<string, Column>,
+  { field, op, value: v }: ListInput["filters"][number],
+  i: number,
+): SQL {
   const column = columnOf(columns, field);
-  if (op === "in") return inArray(column, (v as unknown[]).map((_, j) => value(`f${i}_${j}`, column)));
+  if (op === "in")
+    return inArray(
+      column,
+      (v as unknown[]).map((_, j) => value(`f${i}_${j}`, column)),
+    );
   return compare[op](column, value(`f${i}`, column));
 }
 

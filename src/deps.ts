@@ -1,0 +1,30 @@
+import type { Clock } from "./core/clock.ts";
+import type { Secret } from "./core/secret.ts";
+import type { Env } from "./env.ts";
+import type { KeySet } from "./modules/auth/keys.ts";
+import type { Check, Lifecycle } from "./modules/health/service.ts";
+import type { Db } from "./ports/db/port.ts";
+import type { Limits } from "./ports/limits/port.ts";
+import type { Log } from "./ports/log/port.ts";
+import type { Passwords } from "./ports/passwords/port.ts";
+
+/** What an app is built from, one line a port. A runtime makes them; nothing else does. */
+export interface Deps {
+  env: Env;
+  clock: Clock;
+  log: Log;
+  db: Db;
+  limits: Limits;
+  passwords: Passwords;
+  keys: KeySet;
+  /** Tags cursors; the same on every instance. */
+  cursorSecret: Secret<Uint8Array>;
+  /** What readiness asks. */
+  checks: readonly Check[];
+  lifecycle: Lifecycle;
+  /** How long what an actor may do is remembered without asking the database, in milliseconds. */
+  stateTtlMs: number;
+  /** The script of the API reference page, which is served from here and not from elsewhere. */
+  referenceScript: () => Promise<ReadableStream | Uint8Array<ArrayBuffer> | null>;
+  version: string;
+}

@@ -1,0 +1,41 @@
+import { exportJWK, generateKeyPair, importJWK, type JWK } from "jose";
+
+export interface SigningJwk extends JWK {
+  kid: string;
+}
+
+type Key = Awaited<ReturnType<typeof importJWK>>;
+
+export interface KeySet {
+  /** Signs new tokens. */
+  signer: { kid: string; key: Key };
+  /** Verifies tokens, by `kid`. */
+  verifiers: ReadonlyMap<string, Key>;
+  /** What others verify with (RFC 7517). */
+  publicJwks: { keys: JWK[] };
+}
+
+/** Ed25519 (RFC 8037): small, fast, and without parameters to get wrong. */
+export const ALGORITHM = "EdDSA";
+
+/** Reads a private JWK Set: the first key signs, all verify, so that keys are rotated by putting a new one in front. */
+export async function importKeys(jwks: readonly SigningJwk[]): Promise<KeySet> {
+  const [first] = jwks;
+  if (!first) throw new Error("the key set is empty");
+  const keys = jwks.map(publicOf);
+  const verifiers = await Promise.all(keys.map(async (jwk) => [jwk.kid, await importJWK(jwk, ALGORITHM)] as const));
+  return {
+    signer: { kid: first.kid, key: await importJWK(first, ALGORITHM) },
+    verifiers: new Map(verifiers),
+    publicJwks: { keys },
+  };
+}
+
+const publicOf = ({ kty, crv, x, kid }: SigningJwk) => ({ kty, crv, x, kid, alg: ALGORITHM, use: "sig" }) as SigningJwk;
+
+/** A key set of one new key, as `JWT_KEYS` takes it. */
+export async function generateKeys(): Promise<SigningJwk[]> {
+  const { privateKey } = await generateKeyPair(ALGORITHM, { extractable: true });
+  const jwk = await exportJWK(privateKey);
+  return [{ ...jwk, kid: crypto.randomUUID().slice(0, 8) }];
+}

@@ -1,0 +1,36 @@
+import type { Clock } from "../../core/clock.ts";
+
+/** A bounded memory of values that expire. When it is full, the oldest entries go first. */
+export interface Recent<V> {
+  get(key: string): V | undefined;
+  set(key: string, value: V, expiresAt: number): void;
+  forget(test: (value: V) => boolean): void;
+  /** Changes whenever something was forgotten. */
+  generation(): number;
+}
+
+export function recent<V>(max: number, clock: Clock): Recent<V> {
+  const entries = new Map<string, { value: V; expiresAt: number }>();
+  let generation = 0;
+  return {
+    get(key) {
+      const entry = entries.get(key);
+      if (!entry) return undefined;
+      if (entry.expiresAt > clock.now()) return entry.value;
+      entries.delete(key);
+      return undefined;
+    },
+    set(key, value, expiresAt) {
+      // Deleted first, so that the order of the map is the order of setting.
+      entries.delete(key);
+      if (entries.size >= max)
+        for (const oldest of entries.keys()) if (entries.delete(oldest) && entries.size < max * 0.9) break;
+      entries.set(key, { value, expiresAt });
+    },
+    forget(test) {
+      generation++;
+      for (const [key, { value }] of entries) if (test(value)) entries.delete(key);
+    },
+    generation: () => generation,
+  };
+}

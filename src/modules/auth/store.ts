@@ -1,0 +1,88 @@
+import { and, eq, gt, isNull, sql } from "drizzle-orm/sql";
+import type { Tables } from "../../../db/tables.ts";
+import type { Actor } from "../../core/actor.ts";
+import type { Instant } from "../../core/clock.ts";
+import { placeholders, value } from "../../ports/db/placeholders.ts";
+import type { Builders, Db } from "../../ports/db/port.ts";
+
+const fresh = { fresh: true };
+
+export const insertSession = (q: Builders, { sessions }: Tables) => q.insert(sessions).values(placeholders(sessions));
+
+export const insertRefreshToken = (q: Builders, { refreshTokens }: Tables) =>
+  q.insert(refreshTokens).values(placeholders(refreshTokens));
+
+/** Touches no row when the token was used in the meantime. */
+export const useRefreshToken = (q: Builders, { refreshTokens }: Tables) =>
+  q
+    .update(refreshTokens)
+    .set({ usedAt: value("now", refreshTokens.usedAt) })
+    .where(and(eq(refreshTokens.id, sql.placeholder("id")), isNull(refreshTokens.usedAt)));
+
+export const touchSession = (q: Builders, { sessions }: Tables) =>
+  q
+    .update(sessions)
+    .set({ idleAt: value("idleAt", sessions.idleAt) })
+    .where(and(eq(sessions.id, sql.placeholder("id")), isNull(sessions.revokedAt)));
+
+export const revokeSession = (q: Builders, { sessions }: Tables) =>
+  q
+    .update(sessions)
+    .set({ revokedAt: value("now", sessions.revokedAt) })
+    .where(and(eq(sessions.id, sql.placeholder("id")), isNull(sessions.revokedAt)));
+
+export const updatePasswordHash = (q: Builders, { users }: Tables) =>
+  q
+    .update(users)
+    .set({ passwordHash: value("passwordHash", users.passwordHash) })
+    .where(and(eq(users.id, sql.placeholder("id")), eq(users.passwordHash, sql.placeholder("seen"))));
+
+const selectAccount = (q: Builders, { users }: Tables) =>
+  q
+    .select({ id: users.id, passwordHash: users.passwordHash })
+    .from(users)
+    .where(and(eq(users.email, sql.placeholder("email")), isNull(users.deletedAt)));
+
+const open = ({ sessions, users }: Tables) =>
+  and(
+    isNull(sessions.revokedAt),
+    gt(sessions.expiresAt, value("now", sessions.expiresAt)),
+    gt(sessions.idleAt, value("now", sessions.idleAt)),
+    isNull(users.deletedAt),
+  );
+
+const selectBearer = (q: Builders, t: Tables) =>
+  q
+    .select({ id: t.users.id, role: t.users.role })
+    .from(t.sessions)
+    .innerJoin(t.users, eq(t.users.id, t.sessions.userId))
+    .where(and(eq(t.sessions.id, sql.placeholder("id")), open(t)));
+
+const selectRefreshToken = (q: Builders, { refreshTokens, sessions }: Tables) =>
+  q
+    .select({
+      id: refreshTokens.id,
+      usedAt: refreshTokens.usedAt,
+      sessionId: sessions.id,
+      userId: sessions.userId,
+      expiresAt: sessions.expiresAt,
+    })
+    .from(refreshTokens)
+    .innerJoin(sessions, eq(sessions.id, refreshTokens.sessionId))
+    .where(eq(refreshTokens.tokenHash, sql.placeholder("tokenHash")));
+
+export const createAuthStore = (db: Db) => ({
+  async account(email: string) {
+    const [row] = await db.all(db.prepare(selectAccount)({ email }), fresh);
+    return row ?? null;
+  },
+  /** The actor of a session that is open now. */
+  async bearer(sessionId: string, now: Instant): Promise<Extract<Actor, { type: "user" }> | null> {
+    const [row] = await db.all(db.prepare(selectBearer)({ id: sessionId, now }), fresh);
+    return row ? { type: "user", id: row.id, role: row.role, sessionId } : null;
+  },
+  async refreshToken(tokenHash: string) {
+    const [row] = await db.all(db.prepare(selectRefreshToken)({ tokenHash }), fresh);
+    return row ?? null;
+  },
+});

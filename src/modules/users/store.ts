@@ -1,0 +1,80 @@
+import { and, eq, isNull, sql } from "drizzle-orm/sql";
+import type { Tables } from "../../../db/tables.ts";
+import type { ListInput, Page } from "../../core/page.ts";
+import type { Action } from "../../policy/ability.ts";
+import type { Context } from "../../policy/context.ts";
+import { type Where, where } from "../../policy/where.ts";
+import { pages } from "../../ports/db/page.ts";
+import { placeholders, value } from "../../ports/db/placeholders.ts";
+import type { Builders, Db } from "../../ports/db/port.ts";
+import { remembered } from "../../ports/db/remembered.ts";
+
+/** The columns that a verb may look at: all but the password's hash. */
+export const userColumns = ({ users }: Tables) => ({
+  id: users.id,
+  createdAt: users.createdAt,
+  updatedAt: users.updatedAt,
+  version: users.version,
+  email: users.email,
+  name: users.name,
+  role: users.role,
+  remark: users.remark,
+  deletedAt: users.deletedAt,
+});
+
+export type User = Pick<Tables["users"]["$inferSelect"], keyof ReturnType<typeof userColumns>>;
+
+export const insertUser = (q: Builders, { users }: Tables) => q.insert(users).values(placeholders(users));
+
+/** Writes the whole next state over the version that was seen: `seen` is bound beside the row. */
+export const updateUser = (q: Builders, { users }: Tables) =>
+  q
+    .update(users)
+    .set({
+      email: value("email", users.email),
+      name: value("name", users.name),
+      role: value("role", users.role) as never,
+      remark: value("remark", users.remark),
+      deletedAt: value("deletedAt", users.deletedAt),
+      updatedAt: value("updatedAt", users.updatedAt),
+      version: value("version", users.version),
+    })
+    .where(and(eq(users.id, sql.placeholder("id")), eq(users.version, sql.placeholder("seen"))));
+
+export const endSessions = (q: Builders, { sessions }: Tables) =>
+  q
+    .update(sessions)
+    .set({ revokedAt: value("now", sessions.revokedAt) })
+    .where(and(eq(sessions.userId, sql.placeholder("userId")), isNull(sessions.revokedAt)));
+
+export function createUserStore(db: Db) {
+  const columns = userColumns(db.tables);
+  const list = pages<User>(db, {
+    columns: userColumns,
+    from: (q, { users }, selected) => q.select(selected as typeof columns).from(users) as never,
+    base: ({ users }) => isNull(users.deletedAt),
+  });
+  const oneFor = remembered(
+    (condition: Where) => condition.key,
+    (condition) =>
+      (q: Builders, { users }: Tables) =>
+        q
+          .select(columns)
+          .from(users)
+          .where(and(eq(users.id, sql.placeholder("id")), isNull(users.deletedAt), condition.sql)),
+  );
+
+  return {
+    /** The user, if it exists for an actor that wants to do this to it. */
+    async find(ctx: Context, action: Action, id: string): Promise<User | null> {
+      const condition = where(ctx.ability, action, "User", columns);
+      if (condition.never) return null;
+      const [row] = await db.all(db.prepare(oneFor(condition))({ id, ...condition.values }), ctx);
+      return row ?? null;
+    },
+    async page(ctx: Context, input: ListInput): Promise<Page<User>> {
+      const condition = where(ctx.ability, "list", "User", columns);
+      return condition.never ? { items: [], more: false, total: input.count ? 0 : null } : list(input, condition, ctx);
+    },
+  };
+}
