@@ -11,7 +11,7 @@ import { cors } from "./http/cors.ts";
 import { cursorCodec } from "./http/cursor.ts";
 import { docs } from "./http/docs.ts";
 import { type AppEnv, facts } from "./http/facts.ts";
-import { guard } from "./http/guard.ts";
+import { guard, started } from "./http/guard.ts";
 import { idempotency } from "./http/idempotency.ts";
 import { limit } from "./http/limit.ts";
 import { logRequests } from "./http/log.ts";
@@ -55,7 +55,7 @@ export function createApp(deps: Deps): App {
     probeToken: env.probeToken,
     bearerOf: (sessionId) => authStore.bearer(sessionId, now()),
   });
-  const users = createUsers({ db, passwords, revocations: tokens });
+  const users = createUsers({ db, passwords, revocations: tokens, abilities });
   const auth = createAuth({
     db,
     users,
@@ -69,7 +69,7 @@ export function createApp(deps: Deps): App {
   });
   const health = createHealth({ checks, lifecycle });
   const answers = createAnswers(db, now);
-  const cursors = cursorCodec(deps.cursorSecret.reveal());
+  const cursors = cursorCodec(keys.derived);
   const bodyLimit = env.bodyLimitBytes;
   const typeBase = `${env.publicUrl}/docs/errors`;
 
@@ -100,6 +100,7 @@ export function createApp(deps: Deps): App {
     const rule = route.limit === null ? null : env.limits[route.limit ?? "api"];
     const isPublic = route.access === "public";
     mount(app, route, secretNames, [
+      route.limit === null ? null : started(lifecycle),
       route.limit === null ? null : timeout(env.requestTimeoutMs),
       rule && limit({ limits, name: route.limit ?? "api", rule, who: clientOf(tokens) }),
       isPublic ? asGuest(tokens) : authenticate(tokens),

@@ -1,5 +1,4 @@
 import type { Clock } from "./core/clock.ts";
-import type { Secret } from "./core/secret.ts";
 import type { Env } from "./env.ts";
 import type { KeySet } from "./modules/auth/keys.ts";
 import type { Check, Lifecycle } from "./modules/health/service.ts";
@@ -17,8 +16,6 @@ export interface Deps {
   limits: Limits;
   passwords: Passwords;
   keys: KeySet;
-  /** Tags cursors; the same on every instance. */
-  cursorSecret: Secret<Uint8Array>;
   /** What readiness asks. */
   checks: readonly Check[];
   lifecycle: Lifecycle;

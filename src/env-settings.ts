@@ -176,7 +176,7 @@ export const schema = z.object({
     fallback: "auto",
   }),
 
-  LOG_LEVEL: f.oneOf("trace", "debug", "info", "warn", "error", "fatal", "silent").register(notes, {
+  LOG_LEVEL: f.oneOf("debug", "info", "warn", "error", "silent").register(notes, {
     group: "Log",
     about: "The least severe lines that are written.",
     fallback: "info",

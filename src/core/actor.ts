@@ -1,7 +1,8 @@
 /** Who acts. Every verb, whether it came by HTTP, from a job or from the command line, is done by one of these. */
 export type Actor =
   | { type: "anonymous" }
-  | { type: "user"; id: string; role: Role; sessionId: string }
+  /** `sessionId` is null for a person who has no session yet, because they are just registering. */
+  | { type: "user"; id: string; role: Role; sessionId: string | null }
   | { type: "apiKey"; id: string; role: Role }
   | { type: "system"; id: string };
 

@@ -1,5 +1,5 @@
 import type { MiddlewareHandler } from "hono";
-import { AppError } from "../core/error.ts";
+import { AppError, unavailable } from "../core/error.ts";
 import { assertLength } from "./body.ts";
 import type { AppEnv } from "./facts.ts";
 
@@ -16,5 +16,13 @@ export const guard =
       throw new AppError("malformed_request", { detail: "The Host header is not one host name." });
     }
     assertLength(c, bodyLimit);
+    return next();
+  };
+
+/** Refuses work until the database is migrated. Probes are answered all the while. */
+export const started =
+  (lifecycle: { phase: string }): MiddlewareHandler<AppEnv> =>
+  (_, next) => {
+    if (lifecycle.phase === "starting") throw unavailable("The server is starting.");
     return next();
   };

@@ -119,7 +119,7 @@ describe("a bad environment", () => {
         "  DATABASE_MIGRATE: expected true | false | 1 | 0",
         '  JWT_KEYS: expected a value in production: a private JWK Set as JSON, {"keys":[…]}, of 1 to 16 Ed25519 keys (kty OKP, crv, x, d), each with a kid of its own',
         "  LIMIT_API: expected <count>/<seconds>s such as 100/60s, at most a day, or off",
-        "  LOG_LEVEL: expected trace | debug | info | warn | error | fatal | silent",
+        "  LOG_LEVEL: expected debug | info | warn | error | silent",
       ].join("\n"),
     );
   });

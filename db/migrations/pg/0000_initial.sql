@@ -26,8 +26,7 @@ CREATE TABLE "idempotency_keys" (
 CREATE TABLE "limit_counters" (
 	"id" text PRIMARY KEY NOT NULL,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
-	"count" integer NOT NULL,
-	"reset_at" timestamp (3) with time zone NOT NULL
+	"empty_at" double precision NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE "refresh_tokens" (
@@ -61,6 +60,7 @@ CREATE TABLE "users" (
 	"email" text NOT NULL,
 	"name" text NOT NULL,
 	"role" text NOT NULL,
+	"remark" text,
 	"password_hash" text,
 	"deleted_at" timestamp (3) with time zone,
 	CONSTRAINT "users_role_check" CHECK ("users"."role" in ('admin', 'user'))
@@ -71,7 +71,6 @@ ALTER TABLE "sessions" ADD CONSTRAINT "sessions_user_id_users_id_fk" FOREIGN KEY
 CREATE INDEX "audit_entries_entity_index" ON "audit_entries" USING btree ("entity_type","entity_id","id");--> statement-breakpoint
 CREATE INDEX "audit_entries_actor_index" ON "audit_entries" USING btree ("actor_id","id");--> statement-breakpoint
 CREATE INDEX "idempotency_keys_expires_at_index" ON "idempotency_keys" USING btree ("expires_at");--> statement-breakpoint
-CREATE INDEX "limit_counters_reset_at_index" ON "limit_counters" USING btree ("reset_at");--> statement-breakpoint
 CREATE UNIQUE INDEX "refresh_tokens_token_hash_unique" ON "refresh_tokens" USING btree ("token_hash");--> statement-breakpoint
 CREATE INDEX "refresh_tokens_session_index" ON "refresh_tokens" USING btree ("session_id");--> statement-breakpoint
 CREATE INDEX "sessions_user_index" ON "sessions" USING btree ("user_id");--> statement-breakpoint

@@ -29,11 +29,9 @@ CREATE INDEX `idempotency_keys_expires_at_index` ON `idempotency_keys` (`expires
 CREATE TABLE `limit_counters` (
 	`id` text PRIMARY KEY NOT NULL,
 	`created_at` text DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')) NOT NULL,
-	`count` integer NOT NULL,
-	`reset_at` text NOT NULL
+	`empty_at` real NOT NULL
 );
 --> statement-breakpoint
-CREATE INDEX `limit_counters_reset_at_index` ON `limit_counters` (`reset_at`);--> statement-breakpoint
 CREATE TABLE `refresh_tokens` (
 	`id` text PRIMARY KEY NOT NULL,
 	`created_at` text DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')) NOT NULL,
@@ -71,6 +69,7 @@ CREATE TABLE `users` (
 	`email` text NOT NULL,
 	`name` text NOT NULL,
 	`role` text NOT NULL,
+	`remark` text,
 	`password_hash` text,
 	`deleted_at` text,
 	CONSTRAINT "users_role_check" CHECK("users"."role" in ('admin', 'user'))

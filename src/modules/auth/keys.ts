@@ -1,4 +1,5 @@
 import { exportJWK, generateKeyPair, importJWK, type JWK } from "jose";
+import type { Secret } from "../../core/secret.ts";
 
 export interface SigningJwk extends JWK {
   kid: string;
@@ -11,6 +12,8 @@ export interface KeySet {
   signer: { kid: string; key: Key };
   /** Verifies tokens, by `kid`. */
   verifiers: ReadonlyMap<string, Key>;
+  /** For tags of our own that all instances agree on, derived from the first key. */
+  derived: Uint8Array;
   /** What others verify with (RFC 7517). */
   publicJwks: { keys: JWK[] };
 }
@@ -24,7 +27,11 @@ export async function importKeys(jwks: readonly SigningJwk[]): Promise<KeySet> {
   if (!first) throw new Error("the key set is empty");
   const keys = jwks.map(publicOf);
   const verifiers = await Promise.all(keys.map(async (jwk) => [jwk.kid, await importJWK(jwk, ALGORITHM)] as const));
+  const derived = new Uint8Array(
+    await crypto.subtle.digest("SHA-256", new TextEncoder().encode(`hearth cursors ${first.d}`)),
+  );
   return {
+    derived,
     signer: { kid: first.kid, key: await importJWK(first, ALGORITHM) },
     verifiers: new Map(verifiers),
     publicJwks: { keys },
@@ -39,3 +46,7 @@ export async function generateKeys(): Promise<SigningJwk[]> {
   const jwk = await exportJWK(privateKey);
   return [{ ...jwk, kid: crypto.randomUUID().slice(0, 8) }];
 }
+
+/** The configured key set; without one, a new key for this process alone, whose tokens end with it. */
+export const loadKeys = async (configured: Secret<readonly SigningJwk[]> | null): Promise<KeySet> =>
+  importKeys(configured?.reveal() ?? (await generateKeys()));

@@ -88,7 +88,7 @@ export function createAuth(deps: AuthDeps) {
   }
 
   return {
-    register: (ctx: Context, input: Registration) => users.create(ctx, { ...input, role: "user", remark: null }),
+    register: (ctx: Context, input: Registration) => users.register(ctx, input),
 
     async login(ctx: Context, { email, password }: Credentials) {
       const key = `${email} ${ctx.address}`;
@@ -160,7 +160,7 @@ export function createAuth(deps: AuthDeps) {
       if (ctx.actor.type !== "user") return;
       const { id, sessionId } = ctx.actor;
       const other = refreshToken === undefined ? null : await store.refreshToken(await hashToken(refreshToken));
-      await end(ctx, sessionId, "session.end");
+      if (sessionId) await end(ctx, sessionId, "session.end");
       if (other && other.userId === id && other.sessionId !== sessionId) await end(ctx, other.sessionId, "session.end");
     },
   };

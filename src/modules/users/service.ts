@@ -1,7 +1,9 @@
+import type { Actor } from "../../core/actor.ts";
 import { AppError } from "../../core/error.ts";
 import { idPrefixes, newId } from "../../core/id.ts";
 import type { ListInput, Page } from "../../core/page.ts";
 import { assertMatch, type IfMatch } from "../../core/version.ts";
+import type { AbilityFactory } from "../../policy/ability.ts";
 import type { Context } from "../../policy/context.ts";
 import { assertFields, mask } from "../../policy/fields.ts";
 import { type Db, must } from "../../ports/db/port.ts";
@@ -20,11 +22,12 @@ export interface UsersDeps {
   db: Db;
   passwords: Passwords;
   revocations: Revocations;
+  abilities: AbilityFactory;
 }
 
 export type Users = ReturnType<typeof createUsers>;
 
-export function createUsers({ db, passwords, revocations }: UsersDeps) {
+export function createUsers({ db, passwords, revocations, abilities }: UsersDeps) {
   const store = createUserStore(db);
   const shown = (ctx: Context, user: User) => mask(ctx.ability, "read", "User", user) as User;
   const entity = (id: string) => ({ type: "User", id });
@@ -37,6 +40,17 @@ export function createUsers({ db, passwords, revocations }: UsersDeps) {
     return user;
   }
 
+  async function create(ctx: Context, id: string, { password, ...input }: NewUser): Promise<User> {
+    const passwordHash = password === undefined ? null : await passwords.hash(password);
+    const user: User = { ...input, id, createdAt: ctx.now, updatedAt: ctx.now, version: 1, deletedAt: null };
+    await db.atomic((tx) => [
+      tx.prepare(insertUser)({ ...user, passwordHash }),
+      audit(tx, ctx, { action: "user.create", entity: entity(id), after: { ...user, passwordHash } }),
+      keep(tx, ctx, shown(ctx, user)),
+    ]);
+    return shown(ctx, user);
+  }
+
   return {
     async get(ctx: Context, id: string): Promise<User> {
       return shown(ctx, await seen(ctx, id, null));
@@ -47,22 +61,14 @@ export function createUsers({ db, passwords, revocations }: UsersDeps) {
       return { ...page, items: page.items.map((user) => shown(ctx, user)) };
     },
 
-    async create(ctx: Context, { password, ...input }: NewUser): Promise<User> {
-      const passwordHash = password === undefined ? null : await passwords.hash(password);
-      const user: User = {
-        ...input,
-        id: newId(idPrefixes.user),
-        createdAt: ctx.now,
-        updatedAt: ctx.now,
-        version: 1,
-        deletedAt: null,
-      };
-      await db.atomic((tx) => [
-        tx.prepare(insertUser)({ ...user, passwordHash }),
-        audit(tx, ctx, { action: "user.create", entity: entity(user.id), after: { ...user, passwordHash } }),
-        keep(tx, ctx, shown(ctx, user)),
-      ]);
-      return shown(ctx, user);
+    create: (ctx: Context, input: NewUser): Promise<User> => create(ctx, newId(idPrefixes.user), input),
+
+    /** Whoever registers acts as the account that they make, and sees of it what its owner sees. */
+    register(ctx: Context, input: Pick<NewUser, "email" | "name" | "password">): Promise<User> {
+      const id = newId(idPrefixes.user);
+      const actor: Actor = { type: "user", id, role: "user", sessionId: null };
+      const owner = { ...ctx, actor, ability: abilities.abilityFor(actor) };
+      return create(owner, id, { ...input, role: "user", remark: null });
     },
 
     async update(ctx: Context, id: string, changes: UserChanges, ifMatch: IfMatch): Promise<User> {

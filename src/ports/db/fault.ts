@@ -9,6 +9,8 @@ interface DriverError {
   errno?: string | number;
   constraint_name?: string;
   constraint?: string;
+  table_name?: string;
+  table?: string;
   column_name?: string;
   column?: string;
   message?: string;
@@ -32,6 +34,10 @@ const AWAY = /^(08|53|57|25006)/;
 const CLIENT_AWAY =
   /^(ECONN|EPIPE|ENOTFOUND|EAI_|ETIMEDOUT|EHOST|ENET|CONNECT|ERR_POSTGRES_(CONNECTION|IDLE|LIFETIME))/;
 
+const KINDS: Record<string, Constraint["kind"]> = { 23505: "unique", 23503: "reference", 23514: "check" };
+/** PGlite after `close`. */
+const CLOSED = /^PGlite is clos/;
+
 export const pgFault =
   (constraints: Constraints) =>
   (error: unknown): never => {
@@ -40,13 +46,14 @@ export const pgFault =
     const code = String(e.code ?? "");
     const name = e.constraint_name ?? e.constraint ?? "";
     if (code === MUST_FAILED) throw stale();
-    if (code === "23505") throw broken(constraints.byName(name) ?? { kind: "unique", name, columns: [] });
-    if (code === "23503") throw broken({ kind: "reference", name, columns: [] });
-    if (code === "23514") throw broken({ kind: "check", name, columns: [] });
-    if (code === "23502") throw broken({ kind: "required", name: e.column_name ?? e.column ?? "", columns: [] });
+    const kind = KINDS[code];
+    if (kind) throw broken(constraints.byName(name) ?? { kind, name, columns: [] });
+    if (code === "23502")
+      throw broken(constraints.required(e.table_name ?? e.table ?? "", e.column_name ?? e.column ?? ""));
     // Serialization failure and deadlock: nothing was changed, and the caller may decide again.
     if (code === "40001" || code === "40P01") throw stale();
-    if (AWAY.test(code) || CLIENT_AWAY.test(code)) throw unavailable("The database does not answer.", error);
+    if (AWAY.test(code) || CLIENT_AWAY.test(code) || CLOSED.test(e.message ?? ""))
+      throw unavailable("The database does not answer.", error);
     throw error;
   };
 
@@ -56,19 +63,27 @@ export const sqliteFault =
   (error: unknown): never => {
     if (error instanceof AppError) throw error;
     const message = String((error as DriverError).message ?? error);
-    const unique = /UNIQUE constraint failed: ([\w., ]+)/.exec(message)?.[1]?.trim();
-    if (unique) throw broken(constraints.byColumns(unique) ?? { kind: "unique", name: unique, columns: [] });
+    const unique = /UNIQUE constraint failed: (?:index '(\w+)'|([\w., ]+\w))/.exec(message);
+    if (unique) {
+      const [, name = "", columns = ""] = unique;
+      throw broken(
+        constraints.byColumns(columns) ??
+          constraints.byName(name) ?? { kind: "unique", name: name || columns, columns: [] },
+      );
+    }
     if (/FOREIGN KEY constraint failed/.test(message)) throw broken({ kind: "reference", name: "", columns: [] });
     const check = /CHECK constraint failed: (\w+)/.exec(message)?.[1];
     if (check === MUST_GUARD) throw stale();
-    if (check) throw broken({ kind: "check", name: check, columns: [] });
-    const required = /NOT NULL constraint failed: ([\w.]+)/.exec(message)?.[1];
-    if (required) throw broken({ kind: "required", name: required, columns: [] });
+    if (check) throw broken(constraints.byName(check) ?? { kind: "check", name: check, columns: [] });
+    const required = /NOT NULL constraint failed: (\w+)\.(\w+)/.exec(message);
+    if (required) throw broken(constraints.required(required[1] as string, required[2] as string));
     if (/database is locked|SQLITE_BUSY|D1_ERROR: (Network|D1 DB is overloaded|.*timed? ?out)/i.test(message)) {
       throw unavailable("The database is busy.", error);
     }
+    if (/database has closed|database is not open|closed database/i.test(message))
+      throw unavailable("The server is stopping.", error);
     throw error;
   };
 
-/** The check that a failed `must` runs into on D1 (sql/sqlite/hearth_must.sql). */
+/** The check that a failed `must` runs into on D1 (sql/sqlite/010_hearth_must.sql). */
 export const MUST_GUARD = "hearth_must";

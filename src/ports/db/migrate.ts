@@ -5,9 +5,11 @@
  * The ledger keeps a hash of each text, and of each trigger, function and view as the database prints it: what was changed by hand since
  * is drift, which is reported and mended.
  */
-import { createHash } from "node:crypto";
-import { embeddedSql } from "../../../db/sql.gen.ts";
-import type { Db, Dialect, RunScript } from "./port.ts";
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
+import { sql } from "drizzle-orm/sql";
+import { embeddedSql, type SqlFile } from "../../../db/sql.gen.ts";
+import type { Builders, Db, Dialect, RunScript } from "./port.ts";
 
 export interface MigrationReport {
   /** Names of migrations and objects that were applied just now. */
@@ -16,10 +18,25 @@ export interface MigrationReport {
   drift: string[];
 }
 
-const LEDGER =
-  "create table if not exists hearth_ledger (name text primary key, hash text not null, applied_at text not null)";
+/** What a database is brought up to date with: `embeddedSql[dialect]`, or something else in a test. */
+export interface SqlFiles {
+  migrations: SqlFile[];
+  objects: SqlFile[];
+}
 
-const hash = (text: string) => createHash("sha256").update(text).digest("hex").slice(0, 32);
+export const LEDGER =
+  "create table if not exists hearth_ledger (name text primary key, hash text not null, applied_at text not null)";
+const HAS_LEDGER: Record<Dialect, string> = {
+  pg: "select 1 where to_regclass('hearth_ledger') is not null",
+  sqlite: "select 1 from sqlite_master where type = 'table' and name = 'hearth_ledger'",
+};
+const AGAIN = "on conflict (name) do update set hash = excluded.hash, applied_at = excluded.applied_at";
+const RECORD: Record<Dialect, string> = {
+  pg: `insert into hearth_ledger values ($1, $2, $3) ${AGAIN}`,
+  sqlite: `insert into hearth_ledger values (?, ?, ?) ${AGAIN}`,
+};
+
+export const hash = (text: string): string => bytesToHex(sha256(utf8ToBytes(text))).slice(0, 32);
 
 /** All triggers, functions and views of the schema as [name, definition]. */
 const DEFINITIONS: Record<Dialect, string> = {
@@ -57,56 +74,46 @@ async function driftOf(run: RunScript, dialect: Dialect, ledger: Ledger): Promis
 }
 
 /** Brings the schema up to date. Needs an engine that migrates itself (see `capabilities`). */
-export function migrate(db: Db): Promise<MigrationReport> {
-  const { migrations, objects } = embeddedSql[db.dialect];
-  const record =
-    db.dialect === "pg"
-      ? "insert into hearth_ledger values ($1, $2, $3)"
-      : "insert into hearth_ledger values (?, ?, ?)";
-  const forget =
-    db.dialect === "pg" ? "delete from hearth_ledger where name = $1" : "delete from hearth_ledger where name = ?";
-
+export function migrate(db: Db, { migrations, objects }: SqlFiles = embeddedSql[db.dialect]): Promise<MigrationReport> {
   return db.exclusively(async (run) => {
     await run(LEDGER);
     const ledger = await readLedger(run);
     const applied: string[] = [];
-    const note = async (name: string, text: string) => {
-      await run(forget, [name]);
-      await run(record, [name, text, new Date().toISOString()]);
-    };
+    const note = (name: string, text: string) => run(RECORD[db.dialect], [name, text, new Date().toISOString()]);
     for (const { name, sql } of migrations) {
       const entry = `migration/${name}`;
       const done = ledger.get(entry);
       if (done === hash(sql)) continue;
-      if (done)
+      if (done) {
         throw new Error(
           `Migration ${name} was applied with another content. Migrations only go forward: add a new one.`,
         );
+      }
       for (const statement of sql.split("--> statement-breakpoint")) await run(statement);
       await note(entry, hash(sql));
       applied.push(entry);
     }
     const drift = await driftOf(run, db.dialect, ledger);
-    const changed = objects.some(({ name, sql }) => ledger.get(`object/${name}`) !== hash(sql));
-    if (changed || drift.length > 0 || applied.length > 0) {
-      for (const { name, sql } of objects) {
-        await run(sql);
-        if (ledger.get(`object/${name}`) === hash(sql)) continue;
+    const changed = objects.filter(({ name, sql }) => ledger.get(`object/${name}`) !== hash(sql));
+    if (changed.length > 0 || drift.length > 0 || applied.length > 0) {
+      // All of them, in order: one may stand on another.
+      for (const { sql } of objects) await run(sql);
+      for (const { name, sql } of changed) {
         await note(`object/${name}`, hash(sql));
         applied.push(`object/${name}`);
       }
+      await run("delete from hearth_ledger where name like 'definition/%'");
       for (const [name, text] of await definitions(run, db.dialect)) await note(`definition/${name}`, text);
     }
     return { applied, drift };
   });
 }
 
-/** What is not as the code expects it; empty when the schema is up to date and nothing was changed by hand. */
-export function checkSchema(db: Db): Promise<string[]> {
-  const { migrations, objects } = embeddedSql[db.dialect];
+/** What is not as the code expects it; empty when the schema is up to date and nothing was changed by hand. Changes nothing. */
+export function checkSchema(db: Db, { migrations, objects }: SqlFiles = embeddedSql[db.dialect]): Promise<string[]> {
   return db.exclusively(async (run) => {
-    await run(LEDGER);
-    const ledger = await readLedger(run);
+    const exists = (await run(HAS_LEDGER[db.dialect], [])).length > 0;
+    const ledger: Ledger = exists ? await readLedger(run) : new Map();
     const missing = [
       ...migrations.map(({ name, sql }) => [`migration/${name}`, hash(sql)] as const),
       ...objects.map(({ name, sql }) => [`object/${name}`, hash(sql)] as const),
@@ -117,3 +124,17 @@ export function checkSchema(db: Db): Promise<string[]> {
 
 /** The name of the newest migration that the code was built with. */
 export const expectedVersion = (dialect: Dialect): string => embeddedSql[dialect].migrations.at(-1)?.name ?? "none";
+
+/** The name of the newest migration that the database has, without a lock: for probes. Throws where nothing was ever migrated. */
+export async function schemaVersion(db: Db): Promise<string> {
+  const [newest] = await db.all(db.prepare(NEWEST)(), { fresh: true });
+  return newest?.name.slice("migration/".length) ?? "none";
+}
+
+const NEWEST = (q: Builders) =>
+  q
+    .select({ name: sql<string>`name` })
+    .from(sql`hearth_ledger`)
+    .where(sql`name like 'migration/%'`)
+    .orderBy(sql`name desc`)
+    .limit(1);

@@ -21,6 +21,9 @@ export function openNodeSqlite(path: string): SqliteFile {
     exec: (sql) => db.exec(sql),
     rows: (text, params) => prepare(text).all(...(params as SQLInputValue[])) as unknown as unknown[][],
     run: (text, params) => Number(prepare(text).run(...(params as SQLInputValue[])).changes),
-    close: () => db.close(),
+    close() {
+      statements.clear();
+      db.close();
+    },
   };
 }

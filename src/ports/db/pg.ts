@@ -4,11 +4,14 @@ import { PgDialect } from "drizzle-orm/pg-core";
 import { drizzle } from "drizzle-orm/pg-proxy";
 import { casing } from "../../../db/kit.ts";
 import { tablesOf } from "../../../db/tables.ts";
+import { type Clock, systemClock } from "../../core/clock.ts";
+import { AppError } from "../../core/error.ts";
 import { constraintsOf } from "./constraint.ts";
 import { pgFault } from "./fault.ts";
-import { fold, foldable, key } from "./fold.ts";
+import { type Folded, fold, foldable, key, unfold } from "./fold.ts";
 import type { Builders, Db, Engine, Item, RunScript, Tx } from "./port.ts";
-import { bind, decode, paramsOf, preparer, type Step, toStep } from "./statement.ts";
+import { stale } from "./stale.ts";
+import { decode, paramsOf, preparer, type Step, toRead, toStep } from "./statement.ts";
 
 export interface PgQuery {
   text: string;
@@ -28,12 +31,15 @@ interface PgOptions {
   engine: Extract<Engine, "pglite" | "postgres">;
   primary: PgClient;
   replicas?: PgClient[];
+  clock?: Clock;
 }
 
-/** Folded texts are kept by the statements they are made of. Prepared ones recur; a list with a builder of its own is not kept. */
-const MAX_FOLDED = 500;
+/** How many lists are remembered as one text, or as not foldable. */
+const MAX_PLANS = 500;
+/** A replica that failed is left alone for so long; its reads go to the others, or to the primary. */
+const REST_MS = 10_000;
 
-export function createPgDb({ engine, primary, replicas = [] }: PgOptions): Db {
+export function createPgDb({ engine, primary, replicas = [], clock = systemClock }: PgOptions): Db {
   const tables = tablesOf("pg");
   const printer = new PgDialect({ casing });
   const fault = pgFault(constraintsOf(tables));
@@ -43,39 +49,58 @@ export function createPgDb({ engine, primary, replicas = [] }: PgOptions): Db {
   );
   const prepare = preparer(builders, tables, printer);
   const tx: Tx = Object.assign(builders, { prepare });
-  const folded = new Map<string, string>();
+  const plans = new Map<string, Folded | null>();
+  const resting = new Map<PgClient, number>();
   let turn = 0;
 
   const query = (client: PgClient, q: PgQuery) => client.query(q).catch(fault);
 
-  function textOf(steps: readonly Step[]): string {
+  /** The text that a list is folded into, or null when it has to be sent statement by statement. */
+  function planOf(steps: readonly Step[]): Folded | null {
     const id = key(steps);
-    let text = folded.get(id);
-    if (text === undefined) {
-      text = fold(steps, printer);
-      if (folded.size >= MAX_FOLDED) folded.clear();
-      folded.set(id, text);
+    let plan = plans.get(id);
+    if (plan === undefined) {
+      plan = foldable(steps) ? fold(steps, printer) : null;
+      if (plans.size >= MAX_PLANS) plans.clear();
+      plans.set(id, plan);
     }
-    return text;
+    return plan;
   }
 
-  const toQuery = (steps: readonly Step[]): PgQuery => ({
-    text: textOf(steps),
-    params: steps.flatMap(({ bound }) => paramsOf(bound)),
-  });
-
-  async function run(steps: Step[]): Promise<unknown[][]> {
-    if (foldable(steps)) return ((await query(primary, toQuery(steps)))[0] ?? []) as unknown[][];
-    const answers = await primary.flight(steps.map(single)).catch(fault);
-    return answers.map((rows, i) =>
-      (steps[i] as Step).bound.compiled.target === null ? rows : (rows[0]?.[0] as unknown[]),
-    );
+  async function run(steps: readonly Step[]): Promise<unknown[][][]> {
+    const [first] = steps;
+    if (!first) return [];
+    if (steps.length === 1 && answersForItself(first)) {
+      const rows = await query(primary, plainQuery(first));
+      if (first.must && rows.length === 0) throw stale();
+      return [rows];
+    }
+    const plan = planOf(steps);
+    if (plan) {
+      const params = steps.flatMap(({ bound }) => paramsOf(bound));
+      return unfold(plan, await query(primary, { text: plan.text, params }), steps.length);
+    }
+    // Guarded steps are folded singly: `must` is then checked where it undoes the steps before it.
+    const guards = steps.map((step) => (step.must ? planOf([step]) : null));
+    const queries = steps.map((step, i) => ({ ...plainQuery(step), ...(guards[i] && { text: guards[i].text }) }));
+    const answers = await primary.flight(queries).catch(fault);
+    return answers.map((rows, i) => (guards[i] ? (unfold(guards[i], rows, 1)[0] ?? []) : rows));
   }
 
-  const single = (step: Step): PgQuery =>
-    step.bound.compiled.target === null
-      ? { text: step.bound.compiled.text, params: paramsOf(step.bound) }
-      : toQuery([step]);
+  async function read(q: PgQuery): Promise<unknown[][]> {
+    const now = clock.now();
+    const ready = replicas.filter((client) => (resting.get(client) ?? 0) <= now);
+    const replica = ready[turn++ % ready.length];
+    if (!replica) return query(primary, q);
+    try {
+      return await query(replica, q);
+    } catch (error) {
+      // `conflict` is how a replica says that replaying the primary's changes has ended the read.
+      if (!(error instanceof AppError)) throw error;
+      if (error.code === "unavailable") resting.set(replica, clock.now() + REST_MS);
+      return query(primary, q);
+    }
+  }
 
   return {
     engine,
@@ -83,9 +108,9 @@ export function createPgDb({ engine, primary, replicas = [] }: PgOptions): Db {
     tables,
     prepare,
     async all(statement, { fresh }) {
-      const bound = bind(statement, printer);
-      const client = fresh || replicas.length === 0 ? primary : (replicas[turn++ % replicas.length] as PgClient);
-      const rows = await query(client, { text: bound.compiled.text, params: paramsOf(bound) });
+      const bound = toRead(statement, printer);
+      const q = { text: bound.compiled.text, params: paramsOf(bound) };
+      const rows = await (fresh || replicas.length === 0 ? query(primary, q) : read(q));
       return decode(bound.compiled.fields, rows) as never;
     },
     async atomic(build) {
@@ -93,16 +118,19 @@ export function createPgDb({ engine, primary, replicas = [] }: PgOptions): Db {
       const steps = items.map((item) => item && toStep(item, printer));
       const answers = await run(steps.filter((step) => step !== null));
       let at = 0;
-      return steps.map((step) =>
-        step ? decode(step.bound.compiled.fields, (answers[at++] ?? []) as unknown[][]) : [],
-      ) as never;
+      return steps.map((step) => (step ? decode(step.bound.compiled.fields, answers[at++] ?? []) : [])) as never;
     },
     async ping() {
       await query(primary, { text: "select 1", params: [] });
     },
-    exclusively: (work) => primary.exclusively(work),
+    exclusively: (work) => primary.exclusively(work).catch(fault),
     async close() {
       await Promise.all([primary, ...replicas].map((client) => client.close()));
     },
   };
 }
+
+const plainQuery = ({ bound }: Step): PgQuery => ({ text: bound.compiled.text, params: paramsOf(bound) });
+
+/** Whether a list of this step alone needs no guard of the database: what touched no row is seen in the answer, and undid nothing. */
+const answersForItself = ({ bound, must }: Step) => !must || bound.compiled.fields.length > 0;

@@ -2,7 +2,7 @@
  * PostgreSQL in the process. One connection with a mutex of its own, so transactions are serial. A directory belongs to one process:
  * PGlite takes no lock, and a second one would corrupt it, so a lock is held beside it until the process ends, however it ends.
  */
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { brotliDecompressSync } from "node:zlib";
 import { PGlite, type PGliteOptions, types } from "@electric-sql/pglite";
@@ -21,18 +21,17 @@ interface PgliteOptions {
 const cluster = new URL("./cluster.tar.br", import.meta.url);
 
 const asText = (value: string) => value;
-const parsers = { [types.TIMESTAMPTZ]: asText, [types.TIMESTAMP]: asText };
+// int8 as in a folded list and in SQLite: a count is a number, exact up to 2^53.
+const parsers = { [types.TIMESTAMPTZ]: asText, [types.TIMESTAMP]: asText, [types.INT8]: Number };
 // jsonb arrives encoded (db/kit.ts); PGlite would encode it a second time.
 const serializers = { [types.JSONB]: asText, [types.JSON]: asText, [types.TIMESTAMPTZ]: asText };
 
 export async function createPglite({ dir, openLock }: PgliteOptions): Promise<PgClient> {
   const lock = dir === null ? null : takeLock(dir, openLock);
-  const options: PGliteOptions = { parsers, serializers };
-  if (dir !== null) options.dataDir = dir;
-  const fresh = dir === null || !existsSync(dir);
-  if (fresh && existsSync(cluster)) options.loadDataDir = new Blob([brotliDecompressSync(readFileSync(cluster))]);
-  const pglite = await PGlite.create(options);
-  await pglite.exec("set time zone 'UTC'");
+  const pglite = await open(dir).catch((error) => {
+    lock?.close();
+    throw error;
+  });
 
   const rows = { rowMode: "array" as const, parsers, serializers };
   return {
@@ -59,6 +58,22 @@ export async function createPglite({ dir, openLock }: PgliteOptions): Promise<Pg
   };
 }
 
+async function open(dir: string | null): Promise<PGlite> {
+  const options: PGliteOptions = { parsers, serializers };
+  if (dir !== null) options.dataDir = dir;
+  // A first start that was killed leaves half a cluster and this mark, which is only looked at under the lock.
+  const unfinished = dir === null ? null : `${dir}.unfinished`;
+  if (dir !== null && unfinished !== null && existsSync(unfinished)) rmSync(dir, { recursive: true, force: true });
+  if (dir === null || !existsSync(`${dir}/PG_VERSION`)) {
+    if (unfinished !== null) writeFileSync(unfinished, "");
+    if (existsSync(cluster)) options.loadDataDir = new Blob([brotliDecompressSync(readFileSync(cluster))]);
+  }
+  const pglite = await PGlite.create(options);
+  await pglite.exec("set time zone 'UTC'");
+  if (unfinished !== null) rmSync(unfinished, { force: true });
+  return pglite;
+}
+
 function takeLock(dir: string, openLock: PgliteOptions["openLock"]): SqliteFile {
   mkdirSync(dirname(dir), { recursive: true });
   const lock = openLock(`${dir}.lock`);
@@ -67,6 +82,7 @@ function takeLock(dir: string, openLock: PgliteOptions["openLock"]): SqliteFile 
     return lock;
   } catch (cause) {
     lock.close();
+    if (!/database is locked/.test(String((cause as Error).message))) throw cause;
     throw new Error(
       `The PGlite directory ${dir} is in use by another process. Stop that process, or set DATABASE_URL to another ` +
         "directory, or to a PostgreSQL server, which many processes can share.",

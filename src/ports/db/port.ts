@@ -5,6 +5,7 @@
  *   what it has just written, is fresh.
  * - `atomic` takes the whole list of statements before anything is sent. All of them commit, or none. `must(statement)` undoes the list
  *   with `conflict` when that statement touches no row; it is how a version is guarded, on every engine.
+ * - The statements of a list take effect in its order, and a later one sees what an earlier one did.
  * - A broken constraint is an AppError `conflict` whose `cause` is a `ConstraintError` with the constraint's name.
  * - A database that cannot be reached, or does not answer in time, is an AppError `unavailable`.
  */
@@ -45,6 +46,7 @@ export interface Bound<R = unknown[]> {
 
 /** A builder, printed once. `fields` say how a row of plain values, in order, becomes an object. */
 export interface Compiled {
+  /** The same for the same text. */
   readonly id: number;
   readonly sql: SQL;
   readonly text: string;
@@ -53,8 +55,8 @@ export interface Compiled {
   readonly fields: readonly Field[];
   /** The table that a mutation changes; null for a read. */
   readonly target: string | null;
-  /** Whether the statement only adds rows, so that it may stand beside another one on the same table. */
-  readonly inserts: boolean;
+  /** What it does to its table: `adds` is a plain insert of values; an upsert and an insert from a select are `changes`. */
+  readonly effect: "reads" | "adds" | "changes" | "removes";
 }
 
 export interface Field {
@@ -99,7 +101,7 @@ export interface Db {
   readonly dialect: Dialect;
   readonly tables: Tables;
   readonly prepare: Prepare;
-  /** Runs one read. */
+  /** Runs one read; what changes rows is refused. */
   all<S extends Statement>(statement: S, reads: Reads): Promise<RowsOfItem<S>>;
   /** Runs a list of statements, all or nothing. */
   atomic<const L extends readonly Item[]>(build: (tx: Tx) => L): Promise<RowsOfList<L>>;
@@ -122,11 +124,15 @@ export interface DbCapabilities {
   replicas: boolean;
   /** Migrations are applied by the server itself at start. */
   migratesItself: boolean;
+  /** A broken foreign key is told by its name. SQLite says only that there was one. */
+  namesReferences: boolean;
+  /** The most values that one statement may bind. */
+  maxValues: number;
 }
 
 export const capabilities: Record<Engine, DbCapabilities> = {
-  pglite: { shared: false, replicas: false, migratesItself: true },
-  postgres: { shared: true, replicas: true, migratesItself: true },
-  sqlite: { shared: true, replicas: false, migratesItself: true },
-  d1: { shared: true, replicas: false, migratesItself: false },
+  pglite: { shared: false, replicas: false, migratesItself: true, namesReferences: true, maxValues: 65_535 },
+  postgres: { shared: true, replicas: true, migratesItself: true, namesReferences: true, maxValues: 65_535 },
+  sqlite: { shared: true, replicas: false, migratesItself: true, namesReferences: false, maxValues: 32_766 },
+  d1: { shared: true, replicas: false, migratesItself: false, namesReferences: false, maxValues: 100 },
 };

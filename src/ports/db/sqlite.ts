@@ -6,13 +6,13 @@ import { tablesOf } from "../../../db/tables.ts";
 import { constraintsOf } from "./constraint.ts";
 import { sqliteFault } from "./fault.ts";
 import type { Builders, Db, Engine, Item, RunScript, Tx } from "./port.ts";
-import { bind, decode, paramsOf, preparer, toStep } from "./statement.ts";
+import { decode, paramsOf, preparer, toRead, toStep } from "./statement.ts";
 
 export interface SqliteStep {
   text: string;
   params: unknown[];
-  /** Whether it answers rows. */
-  returns: boolean;
+  /** How many columns its rows have; 0: it answers none. */
+  columns: number;
   /** Whether the batch is undone when it touches none. */
   must: boolean;
 }
@@ -43,7 +43,7 @@ export function createSqliteDb(engine: Extract<Engine, "sqlite" | "d1">, client:
     tables,
     prepare,
     async all(statement) {
-      const bound = bind(statement, printer);
+      const bound = toRead(statement, printer);
       const rows = await client.all(bound.compiled.text, paramsOf(bound)).catch(fault);
       return decode(bound.compiled.fields, rows) as never;
     },
@@ -56,7 +56,7 @@ export function createSqliteDb(engine: Extract<Engine, "sqlite" | "d1">, client:
           work.map(({ bound, must }) => ({
             text: bound.compiled.text,
             params: paramsOf(bound),
-            returns: bound.compiled.fields.length > 0,
+            columns: bound.compiled.fields.length,
             must,
           })),
         )
@@ -67,7 +67,7 @@ export function createSqliteDb(engine: Extract<Engine, "sqlite" | "d1">, client:
     async ping() {
       await client.all("select 1", []).catch(fault);
     },
-    exclusively: (work) => client.exclusively(work),
+    exclusively: (work) => client.exclusively(work).catch(fault),
     close: () => client.close(),
   };
 }

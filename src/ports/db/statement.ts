@@ -60,8 +60,13 @@ export function compile(builder: Builder, printer: Printer): Compiled {
     slots: params.map(toSlot),
     fields: selected.map(toField),
     target: reads || !config.table ? null : getTableName(config.table),
-    inserts: Array.isArray(config.values) && config.onConflict === undefined,
+    effect: reads ? "reads" : effectOf(config),
   };
+}
+
+function effectOf({ values, onConflict, set }: Internals["config"]): Compiled["effect"] {
+  if (Array.isArray(values) && onConflict === undefined) return "adds";
+  return values === undefined && set === undefined ? "removes" : "changes";
 }
 
 function toField({ path, field }: Selected): Field {

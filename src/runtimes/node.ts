@@ -1,0 +1,31 @@
+import { serve } from "@hono/node-server";
+import { openNodeSqlite } from "../ports/db/node-sqlite.ts";
+import { createNodePasswords } from "../ports/passwords/node.ts";
+import { type Runtime, type Server, start } from "./process.ts";
+
+const node: Runtime = {
+  openSqlite: openNodeSqlite,
+  passwords: createNodePasswords,
+  serve: (fetch, { port, host }) =>
+    new Promise<Server>((resolve, reject) => {
+      const server = serve(
+        {
+          fetch: (request, { incoming }) => fetch(request, { peer: incoming.socket.remoteAddress ?? null }),
+          port,
+          hostname: host,
+        },
+        (info) => {
+          const name = info.family === "IPv6" ? `[${info.address}]` : info.address;
+          resolve({ url: `http://${name}:${info.port}`, stop });
+        },
+      );
+      server.on("error", reject);
+      const stop = () =>
+        new Promise<void>((done) => {
+          server.close(() => done());
+          if ("closeIdleConnections" in server) server.closeIdleConnections();
+        });
+    }),
+};
+
+await start(node);

@@ -1,0 +1,30 @@
+import type { Env } from "../env.ts";
+import { createPgDb } from "../ports/db/pg.ts";
+import type { Db } from "../ports/db/port.ts";
+import type { SqliteFile } from "../ports/db/sqlite-file.ts";
+
+/** Opens the engine that the environment chose, and loads no other. */
+export async function openDb(database: Env["database"], openSqlite: (path: string) => SqliteFile): Promise<Db> {
+  const { url } = database;
+  if (url.engine === "pglite") {
+    const { createPglite } = await import("../ports/db/pglite.ts");
+    return createPgDb({ engine: "pglite", primary: await createPglite({ dir: url.dir, openLock: openSqlite }) });
+  }
+  if (url.engine === "sqlite") {
+    const [{ createSqliteDb }, { createFileClient }] = await Promise.all([
+      import("../ports/db/sqlite.ts"),
+      import("../ports/db/sqlite-file.ts"),
+    ]);
+    return createSqliteDb("sqlite", createFileClient(openSqlite(url.file)));
+  }
+  if (url.engine !== "postgres") throw new Error("D1 is reached by a binding, on Workers alone");
+  const { createPostgres } = await import("../ports/db/postgres.ts");
+  const open = (secret: { reveal(): string }) =>
+    createPostgres({
+      url: secret.reveal(),
+      poolSize: database.poolSize,
+      statementTimeoutMs: database.statementTimeoutMs,
+      idleTimeoutS: database.idleTimeoutS,
+    });
+  return createPgDb({ engine: "postgres", primary: open(url.url), replicas: database.replicas.map(open) });
+}

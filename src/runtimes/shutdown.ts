@@ -1,0 +1,51 @@
+/**
+ * Ending a process so that nothing is cut: readiness falls first, so that nobody sends more; then the port closes, what is under way is
+ * answered, and connections are given back. A second signal ends it at once.
+ */
+import process from "node:process";
+import type { Lifecycle } from "../modules/health/service.ts";
+import type { Log } from "../ports/log/port.ts";
+
+export interface ShutdownOptions {
+  lifecycle: Lifecycle;
+  log: Log;
+  /** How long readiness is down before the port closes: what a load balancer needs to notice. */
+  leadMs: number;
+  /** From the signal to the exit, whatever is still under way. */
+  graceMs: number;
+  /** Closes the port and resolves when the last request is answered. */
+  stopServer: () => Promise<void>;
+  /** What is closed after the last request, in this order. */
+  close: readonly (() => Promise<void>)[];
+}
+
+export function shutdownOnSignal(options: ShutdownOptions): void {
+  let stopping = false;
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (stopping) process.exit(1);
+    stopping = true;
+    void shutdown(signal, options).then((code) => process.exit(code));
+  };
+  process.on("SIGTERM", onSignal);
+  process.on("SIGINT", onSignal);
+}
+
+async function shutdown(
+  signal: string,
+  { lifecycle, log, leadMs, graceMs, stopServer, close }: ShutdownOptions,
+): Promise<number> {
+  const late = after(graceMs - 500, "late" as const);
+  lifecycle.phase = "draining";
+  log.info({ signal }, "stopping");
+  await after(leadMs, null);
+  if ((await Promise.race([stopServer(), late])) === "late")
+    log.warn({ graceMs }, "requests were still under way when the time was up");
+  for (const end of close) {
+    await Promise.race([end(), late]).catch((err) => log.error({ err }, "closing failed"));
+  }
+  log.info({}, "stopped");
+  await log.flush();
+  return 0;
+}
+
+const after = <T>(ms: number, value: T): Promise<T> => new Promise((resolve) => setTimeout(resolve, ms, value));
