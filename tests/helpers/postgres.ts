@@ -1,0 +1,49 @@
+/** A PostgreSQL database of a test's own on the server at TEST_DATABASE_URL, which is created for it and dropped after it. */
+import process from "node:process";
+import postgres from "postgres";
+
+export const serverUrl = process.env.TEST_DATABASE_URL ?? "postgres://postgres@127.0.0.1:5432/postgres";
+
+export interface OwnDatabase {
+  url: string;
+  /** Runs SQL as an operator would, on the database itself. */
+  sql: postgres.Sql;
+  drop(): Promise<void>;
+}
+
+/** Whether a server answers. In CI it has to. */
+export async function serverAnswers(): Promise<boolean> {
+  const sql = postgres(serverUrl, { max: 1, connect_timeout: 2, onnotice: () => {} });
+  try {
+    await sql`select 1`;
+    return true;
+  } catch (error) {
+    if (process.env.CI === "true")
+      throw new Error(`No PostgreSQL server answers at TEST_DATABASE_URL`, { cause: error });
+    console.warn(`PostgreSQL is left out: no server answers at ${new URL(serverUrl).host} (TEST_DATABASE_URL).`);
+    return false;
+  } finally {
+    await sql.end({ timeout: 0 });
+  }
+}
+
+export async function ownDatabase(): Promise<OwnDatabase> {
+  const name = `hearth_test_${process.pid}_${Math.random().toString(36).slice(2, 10)}`;
+  const server = postgres(serverUrl, { max: 1, onnotice: () => {} });
+  await server.unsafe(`create database ${name}`);
+  const url = new URL(serverUrl);
+  url.pathname = `/${name}`;
+  const sql = postgres(url.href, { max: 1, onnotice: () => {}, connection: { application_name: "operator" } });
+  return {
+    url: url.href,
+    sql,
+    async drop() {
+      await sql.end({ timeout: 1 });
+      await server.unsafe(`drop database if exists ${name} with (force)`);
+      await server.end({ timeout: 1 });
+    },
+  };
+}
+
+/** A server that answers to the url, with the pool settings that tests share. */
+export const poolOf = (url: string) => ({ url, poolSize: 5, statementTimeoutMs: 5000, idleTimeoutS: 20 });
