@@ -2,6 +2,7 @@
  * The best that the running Node has: `node:crypto` from 24.7, and WebAssembly before. The latter holds the event loop for about 30 ms a
  * hash; requests that wait are let through between two.
  */
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { setImmediate } from "node:timers/promises";
@@ -15,7 +16,12 @@ const BOUNDS = { atOnce: 1, waiting: 100 };
 
 export async function createNodePasswords(): Promise<Passwords> {
   if (hasNativeArgon2()) return createNativePasswords();
-  const file = createRequire(import.meta.url).resolve("@phi-ag/argon2/argon2.wasm");
-  const argon2 = wasmArgon2(await WebAssembly.compile(await readFile(file)));
+  const argon2 = wasmArgon2(await WebAssembly.compile(await readFile(wasmFile())));
   return createPasswords(bounded((work) => setImmediate().then(() => argon2(work)), BOUNDS));
+}
+
+/** Beside a build, or in the package when the sources run. */
+function wasmFile(): string | URL {
+  const built = new URL("./argon2.wasm", import.meta.url);
+  return existsSync(built) ? built : createRequire(import.meta.url).resolve("@phi-ag/argon2/argon2.wasm");
 }

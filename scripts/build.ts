@@ -1,0 +1,31 @@
+/** Writes dist/: one build that Bun and Node both run (`dist/server.js`), with what it reads at run time beside it. */
+import { cpSync, rmSync, writeFileSync } from "node:fs";
+import manifest from "../package.json" with { type: "json" };
+
+const root = new URL("../", import.meta.url).pathname;
+const out = `${root}dist`;
+
+/** Not bundled: found on the runtime, in development alone, or together with files that it loads by itself. */
+const external = ["bun:sqlite", "node:sqlite", "pino-pretty", "@electric-sql/pglite"];
+
+rmSync(out, { recursive: true, force: true });
+const { outputs } = await Bun.build({
+  entrypoints: [`${root}src/runtimes/server.ts`],
+  outdir: out,
+  target: "node",
+  splitting: true,
+  minify: { whitespace: true, syntax: true },
+  sourcemap: "linked",
+  external,
+});
+cpSync(`${root}src/ports/db/cluster.tar.br`, `${out}/cluster.tar.br`);
+cpSync(`${root}node_modules/@scalar/api-reference/dist/browser/standalone.js`, `${out}/scalar.js`);
+cpSync(`${root}node_modules/@phi-ag/argon2/dist/argon2.wasm`, `${out}/argon2.wasm`);
+// What the build still asks its package manager for, in the versions that it was tested with.
+const { name, version, type, dependencies } = manifest;
+writeFileSync(
+  `${out}/package.json`,
+  `${JSON.stringify({ name, version, private: true, type, dependencies: { "@electric-sql/pglite": dependencies["@electric-sql/pglite"] } }, null, 2)}\n`,
+);
+const size = outputs.filter(({ kind }) => kind !== "sourcemap").reduce((sum, file) => sum + file.size, 0);
+console.log(`dist/: ${outputs.length} files, ${Math.round(size / 1024)} KiB of JavaScript`);
