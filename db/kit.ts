@@ -50,6 +50,8 @@ export const pgKit = {
   table: pg.pgTable,
   text: () => pg.text(),
   int: () => pg.integer(),
+  /** Eight bytes, as JavaScript's own numbers. */
+  real: () => pg.doublePrecision(),
   bool: () => pg.boolean(),
   instant: () => pgInstant(),
   json: <T>() => pgJson().$type<T>(),
@@ -74,6 +76,7 @@ const sqliteTerms = {
   table: sqlite.sqliteTable,
   text: () => sqlite.text(),
   int: () => sqlite.integer(),
+  real: () => sqlite.real(),
   bool: () => sqlite.integer({ mode: "boolean" }),
   instant: () => sqlite.text(),
   json: () => sqliteJson(),

@@ -116,7 +116,7 @@ export type Tables = ReturnType<typeof define>;
 
 export const pgTables: Tables = define(pgKit);
 
-export const tablesOf = (dialect: "pg" | "sqlite"): Tables => dialect === "pg" ? pgTables : define(sqliteKit);
+export const tablesOf = (dialect: "pg" | "sqlite"): Tables => (dialect === "pg" ? pgTables : define(sqliteKit));
 
 /** Whether a column was declared with `kit.secret`. */
 export const isSecret = (column: unknown): boolean =>
@@ -124,7 +124,7 @@ export const isSecret = (column: unknown): boolean =>
 
 /** The names of all secret columns, as TypeScript writes them. */
 export const secretNames: ReadonlySet<string> = new Set(
-    Object.values(pgTables).flatMap((table) =>
-      Object.entries(getTableColumns(table as Table)).flatMap(([key, column]) => (isSecret(column) ? [key] : [])),
-    ),
-  );
+  Object.values(pgTables).flatMap((table) =>
+    Object.entries(getTableColumns(table as Table)).flatMap(([key, column]) => (isSecret(column) ? [key] : [])),
+  ),
+);
