@@ -49,7 +49,16 @@ export const onFault =
     const error = fault instanceof AppError ? fault : new AppError("internal", { cause: fault });
     if (error.status >= 500) {
       const { requestId, traceId, route } = factsOf(c);
-      log.error({ requestId, traceId, route, code: error.code, err: error.cause ?? error }, "request failed");
+      const fields = {
+        requestId,
+        traceId,
+        route,
+        code: error.code,
+        ...(error.cause !== undefined && { err: error.cause }),
+      };
+      // What is away comes back, and often has a known reason; a fault of ours has to be looked at.
+      if (error.code === "internal") log.error(fields, "request failed");
+      else log.warn(fields, error.message);
     }
     return problem(c, error, typeBase);
   };
