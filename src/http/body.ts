@@ -19,7 +19,16 @@ export function assertLength(c: HttpContext, limit: number): void {
 }
 
 /** The body as bytes. One of undeclared length is counted as it comes. */
-export async function readBytes(c: HttpContext, limit: number): Promise<Uint8Array> {
+async function readBytes(c: HttpContext, limit: number): Promise<Uint8Array> {
+  try {
+    return await collect(c, limit);
+  } catch (error) {
+    // A framing that breaks off, or a client that went away.
+    throw error instanceof AppError ? error : malformed("The body could not be read to its end.", error);
+  }
+}
+
+async function collect(c: HttpContext, limit: number): Promise<Uint8Array> {
   assertLength(c, limit);
   const request = c.req.raw;
   if (request.headers.has("content-length") || request.body === null)
