@@ -19,11 +19,15 @@ export interface ShutdownOptions {
   close: readonly (() => Promise<void>)[];
 }
 
+/** One Ctrl-C arrives twice when the process was started by a script runner: from the terminal, and passed on by the runner. */
+const ECHO_MS = 50;
+
 export function shutdownOnSignal(options: ShutdownOptions): void {
-  let stopping = false;
+  let since = 0;
   const onSignal = (signal: NodeJS.Signals) => {
-    if (stopping) process.exit(1);
-    stopping = true;
+    if (since > 0 && Date.now() - since < ECHO_MS) return;
+    if (since > 0) process.exit(1);
+    since = Date.now();
     void shutdown(signal, options).then((code) => process.exit(code));
   };
   process.on("SIGTERM", onSignal);
