@@ -102,7 +102,8 @@ export function createPostgres(options: PostgresOptions): PgClient {
     async close() {
       closed = true;
       clearInterval(timer);
-      await sql.end({ timeout: 5 });
+      // Where a connection was lost postgres.js waits for its last query for ever, so without work in flight nothing is waited for.
+      await sql.end({ timeout: waiting.size > 0 ? 5 : 0 });
     },
   };
 }
