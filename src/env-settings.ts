@@ -62,7 +62,7 @@ export const schema = z.object({
   SHUTDOWN_LEAD_MS: f.integer(0, 60_000).register(notes, {
     group: "Server",
     about: "How long readiness is 503 before the port closes, so that load balancers see it.",
-    fallback: { development: "500", test: "500", production: "1000" },
+    fallback: { development: "200", test: "200", production: "1000" },
   }),
   SHUTDOWN_GRACE_MS: f.integer(1000, 300_000).register(notes, {
     group: "Server",

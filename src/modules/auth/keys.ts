@@ -1,4 +1,4 @@
-import { exportJWK, generateKeyPair, importJWK, type JWK } from "jose";
+import { exportJWK, generateKeyPair, importJWK, type JWK, jwtVerify, SignJWT } from "jose";
 import type { Secret } from "../../core/secret.ts";
 
 export interface SigningJwk extends JWK {
@@ -27,15 +27,25 @@ export async function importKeys(jwks: readonly SigningJwk[]): Promise<KeySet> {
   if (!first) throw new Error("the key set is empty");
   const keys = jwks.map(publicOf);
   const verifiers = await Promise.all(keys.map(async (jwk) => [jwk.kid, await importJWK(jwk, ALGORITHM)] as const));
+  const signer = { kid: first.kid, key: await importJWK(first, ALGORITHM) };
+  await assertPair(signer, verifiers[0]?.[1]);
   const derived = new Uint8Array(
     await crypto.subtle.digest("SHA-256", new TextEncoder().encode(`hearth cursors ${first.d}`)),
   );
   return {
     derived,
-    signer: { kid: first.kid, key: await importJWK(first, ALGORITHM) },
+    signer,
     verifiers: new Map(verifiers),
     publicJwks: { keys },
   };
+}
+
+/** A public part that belongs to another key would let the service start, and refuse every token that it issues. */
+async function assertPair({ kid, key }: KeySet["signer"], verifier: Key | undefined): Promise<void> {
+  const probe = await new SignJWT().setProtectedHeader({ alg: ALGORITHM }).sign(key);
+  await jwtVerify(probe, verifier as Key).catch(() => {
+    throw new Error(`JWT_KEYS: the public part of the key "${kid}" does not belong to its private part.`);
+  });
 }
 
 const publicOf = ({ kty, crv, x, kid }: SigningJwk) => ({ kty, crv, x, kid, alg: ALGORITHM, use: "sig" }) as SigningJwk;
