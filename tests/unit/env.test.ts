@@ -54,7 +54,7 @@ describe("defaults", () => {
       },
       limitStore: "memory",
       log: { level: "info", format: "pretty" },
-      shutdown: { leadMs: 500, graceMs: 25_000 },
+      shutdown: { leadMs: 200, graceMs: 25_000 },
       bodyLimitBytes: 1_048_576,
       requestTimeoutMs: 7000,
       corsOrigins: [],
