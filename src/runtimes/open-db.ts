@@ -1,3 +1,5 @@
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
 import type { Env } from "../env.ts";
 import { createPgDb } from "../ports/db/pg.ts";
 import type { Db } from "../ports/db/port.ts";
@@ -15,6 +17,7 @@ export async function openDb(database: Env["database"], openSqlite: (path: strin
       import("../ports/db/sqlite.ts"),
       import("../ports/db/sqlite-file.ts"),
     ]);
+    if (url.file !== ":memory:") mkdirSync(dirname(url.file), { recursive: true });
     return createSqliteDb("sqlite", createFileClient(openSqlite(url.file)));
   }
   if (url.engine !== "postgres") throw new Error("D1 is reached by a binding, on Workers alone");

@@ -1,0 +1,59 @@
+/**
+ * `db:reset [--yes]`: drops everything in the database of the environment, then migrates and seeds it. It says what it will drop, and asks
+ * unless it is told `--yes`. It refuses in production.
+ */
+import process from "node:process";
+import { createInterface } from "node:readline/promises";
+import { seed } from "../db/seed.ts";
+import { systemClock } from "../src/core/clock.ts";
+import { migrate } from "../src/ports/db/migrate.ts";
+import type { Dialect, RunScript } from "../src/ports/db/port.ts";
+import { createNativePasswords } from "../src/ports/passwords/native.ts";
+import { fail, nameOf, readEnv, withDb } from "./open.ts";
+
+const env = readEnv();
+if (env.mode === "production") fail("db:reset refuses in production: it would drop every table.");
+const name = nameOf(env.database);
+
+const TABLES: Record<Dialect, string> = {
+  pg: "select tablename from pg_tables where schemaname = current_schema() order by 1",
+  sqlite: "select name from sqlite_master where type = 'table' and name not like 'sqlite_%' order by 1",
+};
+
+await withDb(env, async (db) => {
+  const tables = await db.exclusively(async (run) =>
+    (await run(TABLES[db.dialect], [])).map(([table]) => String(table)),
+  );
+  console.log(`This drops everything in ${name}: ${tables.join(", ") || "it is empty"}.`);
+  if (!process.argv.includes("--yes") && !(await agreed())) fail("Nothing was dropped.");
+  await db.exclusively((run) => drop[db.dialect](run));
+  await migrate(db);
+  const passwords = createNativePasswords();
+  const admin = await seed(db, { passwords, clock: systemClock, mode: env.mode, admin: env.admin, samples: env.seed });
+  console.log(`${name} was made anew.`);
+  if (admin) console.log(`Administrator: ${admin.email}, password ${admin.password} (shown this once)`);
+});
+
+async function agreed(): Promise<boolean> {
+  if (!process.stdin.isTTY) return fail("Nothing was dropped: pass --yes where nobody can be asked.");
+  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  const answer = await terminal.question("Go on? (y/N) ");
+  terminal.close();
+  return answer.trim().toLowerCase() === "y";
+}
+
+const drop: Record<Dialect, (run: RunScript) => Promise<void>> = {
+  async pg(run) {
+    const [[schema]] = (await run("select quote_ident(current_schema())", [])) as [[string]];
+    await run(`drop schema ${schema} cascade; create schema ${schema}`);
+  },
+  async sqlite(run) {
+    // Tables refer to each other: what is left at COMMIT is checked, and nothing is left.
+    await run("pragma defer_foreign_keys = on");
+    const kinds = ["view", "trigger", "table"];
+    for (const kind of kinds) {
+      const all = await run(`select name from sqlite_master where type = '${kind}' and name not like 'sqlite_%'`, []);
+      for (const [object] of all) await run(`drop ${kind} "${object}"`);
+    }
+  },
+};
