@@ -92,8 +92,8 @@ export function createApp(deps: Deps): App {
   // Every request, in this order.
   app.use(facts({ clock, clientAddress: clientAddress(env.trustedProxies) }));
   app.use(logRequests(log));
-  app.use(guard({ bodyLimit }));
   app.use(cors({ origins: env.corsOrigins, allowed }));
+  app.use(guard({ bodyLimit }));
 
   // Every route, in this order. A step that does not concern a route is null.
   for (const route of routes) {
