@@ -20,15 +20,13 @@ async function run(check: boolean): Promise<void> {
   await withDb(env, async (db) => {
     if (check) {
       const faults = await checkSchema(db);
-      console.log(
-        [faults.length > 0 ? `${name} is not up to date:` : `${name} is up to date.`, ...faults].join("\n  "),
-      );
+      console.log([faults.length > 0 ? `Not up to date: ${name}.` : `Up to date: ${name}.`, ...faults].join("\n  "));
       if (faults.length > 0) process.exitCode = 1;
       return;
     }
     const { applied, drift } = await migrate(db);
-    if (drift.length > 0) console.log([`${name} had been changed by hand, which was put back:`, ...drift].join("\n  "));
-    console.log([applied.length > 0 ? `Applied to ${name}:` : `${name} is up to date.`, ...applied].join("\n  "));
+    if (drift.length > 0) console.log([`Changed by hand, and put back: ${name}.`, ...drift].join("\n  "));
+    console.log([applied.length > 0 ? `Applied to ${name}:` : `Up to date: ${name}.`, ...applied].join("\n  "));
   });
 }
 

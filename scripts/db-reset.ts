@@ -20,28 +20,6 @@ const TABLES: Record<Dialect, string> = {
   sqlite: "select name from sqlite_master where type = 'table' and name not like 'sqlite_%' order by 1",
 };
 
-await withDb(env, async (db) => {
-  const tables = await db.exclusively(async (run) =>
-    (await run(TABLES[db.dialect], [])).map(([table]) => String(table)),
-  );
-  console.log(`This drops everything in ${name}: ${tables.join(", ") || "it is empty"}.`);
-  if (!process.argv.includes("--yes") && !(await agreed())) fail("Nothing was dropped.");
-  await db.exclusively((run) => drop[db.dialect](run));
-  await migrate(db);
-  const passwords = createNativePasswords();
-  const admin = await seed(db, { passwords, clock: systemClock, mode: env.mode, admin: env.admin, samples: env.seed });
-  console.log(`${name} was made anew.`);
-  if (admin) console.log(`Administrator: ${admin.email}, password ${admin.password} (shown this once)`);
-});
-
-async function agreed(): Promise<boolean> {
-  if (!process.stdin.isTTY) return fail("Nothing was dropped: pass --yes where nobody can be asked.");
-  const terminal = createInterface({ input: process.stdin, output: process.stdout });
-  const answer = await terminal.question("Go on? (y/N) ");
-  terminal.close();
-  return answer.trim().toLowerCase() === "y";
-}
-
 const drop: Record<Dialect, (run: RunScript) => Promise<void>> = {
   async pg(run) {
     const [[schema]] = (await run("select quote_ident(current_schema())", [])) as [[string]];
@@ -57,3 +35,25 @@ const drop: Record<Dialect, (run: RunScript) => Promise<void>> = {
     }
   },
 };
+
+await withDb(env, async (db) => {
+  const tables = await db.exclusively(async (run) =>
+    (await run(TABLES[db.dialect], [])).map(([table]) => String(table)),
+  );
+  console.log(`This drops everything in ${name}: ${tables.join(", ") || "it is empty"}.`);
+  if (!process.argv.includes("--yes") && !(await agreed())) fail("Nothing was dropped.");
+  await db.exclusively((run) => drop[db.dialect](run));
+  await migrate(db);
+  const passwords = createNativePasswords();
+  const admin = await seed(db, { passwords, clock: systemClock, mode: env.mode, admin: env.admin, samples: env.seed });
+  console.log(`Made anew: ${name}.`);
+  if (admin) console.log(`Administrator: ${admin.email}, password ${admin.password} (shown this once)`);
+});
+
+async function agreed(): Promise<boolean> {
+  if (!process.stdin.isTTY) return fail("Nothing was dropped: pass --yes where nobody can be asked.");
+  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  const answer = await terminal.question("Go on? (y/N) ");
+  terminal.close();
+  return answer.trim().toLowerCase() === "y";
+}
