@@ -34,7 +34,7 @@ export function refusals(values: Partial<Values>, { mode, platform, hasD1, given
     "d1: or PostgreSQL, on Workers",
   );
   unless(
-    !given("DATABASE_REPLICA_URLS") || !database || database.engine === "postgres",
+    worker || !given("DATABASE_REPLICA_URLS") || !database || database.engine === "postgres",
     "DATABASE_REPLICA_URLS",
     "to be absent unless DATABASE_URL is PostgreSQL",
   );
@@ -48,6 +48,14 @@ export function refusals(values: Partial<Values>, { mode, platform, hasD1, given
     "LIMIT_STORE",
     "auto | database, on Workers",
   );
+  // Isolates come and go: each would make keys of its own, and refuse the tokens of the others.
+  unless(!worker || mode === "production" || given("JWT_KEYS"), "JWT_KEYS", "a value, on Workers in every mode");
+  unless(
+    !worker || given("PUBLIC_URL"),
+    "PUBLIC_URL",
+    "a value, on Workers: they have no HOST and PORT to derive it from",
+  );
+  unless(!worker || !given("DATABASE_REPLICA_URLS"), "DATABASE_REPLICA_URLS", "to be absent, on Workers");
   unless(atMost(values.SESSION_IDLE_S, values.SESSION_TTL_S), "SESSION_IDLE_S", "at most SESSION_TTL_S");
   unless(atMost(values.SHUTDOWN_LEAD_MS, values.SHUTDOWN_GRACE_MS), "SHUTDOWN_LEAD_MS", "at most SHUTDOWN_GRACE_MS");
   unless(!given("ADMIN_PASSWORD") || given("ADMIN_EMAIL"), "ADMIN_EMAIL", "to be set beside ADMIN_PASSWORD");

@@ -39,7 +39,7 @@ export const schema = z.object({
   PUBLIC_URL: f.publicUrl().optional().register(notes, {
     group: "Server",
     about:
-      "The URL that clients reach the service at: it stands in the documents, and is the issuer of tokens. Default: http://HOST:PORT.",
+      "The URL that clients reach the service at: it stands in the documents, and is the issuer of tokens. Default: http://HOST:PORT; on Workers there is none.",
   }),
   CORS_ORIGINS: f.origins().optional().register(notes, {
     group: "Server",
@@ -131,7 +131,7 @@ export const schema = z.object({
   JWT_KEYS: f.signingKeys().optional().register(notes, {
     group: "Tokens and sessions",
     about:
-      "The keys of access tokens: the first signs, all verify. Outside production they are made at start when absent.",
+      "The keys of access tokens: the first signs, all verify. Outside production they are made at start when absent, except on Workers.",
     required: "in production",
   }),
   JWT_AUDIENCE: f.word().register(notes, {

@@ -11,7 +11,7 @@ export type WorkerEnv = {
   readonly HOST?: string;
   /** The port to listen on; 0 takes any free one. */
   readonly PORT?: string;
-  /** The URL that clients reach the service at: it stands in the documents, and is the issuer of tokens. Default: http://HOST:PORT. */
+  /** The URL that clients reach the service at: it stands in the documents, and is the issuer of tokens. Default: http://HOST:PORT; on Workers there is none. */
   readonly PUBLIC_URL?: string;
   /** The origins whose pages may call the API from a browser. Default: none. */
   readonly CORS_ORIGINS?: string;
@@ -47,7 +47,7 @@ export type WorkerEnv = {
   readonly ADMIN_PASSWORD?: string;
   /** Redis, for limits that several servers share. */
   readonly REDIS_URL?: string;
-  /** The keys of access tokens: the first signs, all verify. Outside production they are made at start when absent. */
+  /** The keys of access tokens: the first signs, all verify. Outside production they are made at start when absent, except on Workers. */
   readonly JWT_KEYS?: string;
   /** The audience that tokens are made for and must name. */
   readonly JWT_AUDIENCE?: string;

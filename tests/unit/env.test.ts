@@ -333,7 +333,8 @@ describe("production", () => {
 describe("on Workers", () => {
   const DB = { prepare() {}, batch() {} } as unknown as NonNullable<WorkerEnv["DB"]>;
   const HYPERDRIVE = { connectionString: "postgres://u:Vq8mZr2k@hyperdrive.local:5432/d" };
-  const worker = (env: WorkerEnv) => parseEnv({ NODE_ENV: "test", ...env }, "worker");
+  const base = { NODE_ENV: "test", PUBLIC_URL: "https://api.example.com", JWT_KEYS: keys(key("w")) };
+  const worker = (env: WorkerEnv) => parseEnv({ ...base, ...env }, "worker");
 
   test("the bindings are the database", () => {
     expect(worker({ DB }).database.url).toEqual({ engine: "d1" });
@@ -344,26 +345,39 @@ describe("on Workers", () => {
   });
 
   test("there is no other default, and nothing on a disk", () => {
-    expect(faultsOf({ NODE_ENV: "test" }, "worker")).toEqual(["DATABASE_URL"]);
-    expect(faultsOf({ NODE_ENV: "test", DATABASE_URL: "sqlite:x.db" }, "worker")).toEqual(["DATABASE_URL"]);
-    expect(faultsOf({ NODE_ENV: "test", DATABASE_URL: "d1:", HYPERDRIVE }, "worker")).toEqual(["DATABASE_URL"]);
+    expect(faultsOf({ ...base }, "worker")).toEqual(["DATABASE_URL"]);
+    expect(faultsOf({ ...base, DATABASE_URL: "sqlite:x.db" }, "worker")).toEqual(["DATABASE_URL"]);
+    expect(faultsOf({ ...base, DATABASE_URL: "d1:", HYPERDRIVE }, "worker")).toEqual(["DATABASE_URL"]);
   });
 
   test("an absent mode is production", () => {
-    expect(faultsOf({ DB }, "worker")).toEqual(["JWT_KEYS"]);
+    expect(parseEnv({ ...base, NODE_ENV: undefined, DB }, "worker").mode).toBe("production");
+  });
+
+  test.each(modes)("keys and the public URL have to be given in %s", (mode) => {
+    expect(faultsOf({ NODE_ENV: mode, DB }, "worker").sort()).toEqual(["JWT_KEYS", "PUBLIC_URL"]);
+  });
+
+  test("replicas are refused", () => {
+    expect(faultsOf({ ...base, HYPERDRIVE, DATABASE_REPLICA_URLS: "postgres://h/d" }, "worker")).toEqual([
+      "DATABASE_REPLICA_URLS",
+    ]);
+    expect(faultsOf({ ...base, DB, DATABASE_REPLICA_URLS: "postgres://h/d" }, "worker")).toEqual([
+      "DATABASE_REPLICA_URLS",
+    ]);
   });
 
   test("limits are counted in the database and lines are JSON", () => {
     expect(worker({ DB })).toMatchObject({ limitStore: "database", log: { format: "json" } });
-    expect(faultsOf({ NODE_ENV: "test", DB, LIMIT_STORE: "memory" }, "worker")).toEqual(["LIMIT_STORE"]);
+    expect(faultsOf({ ...base, DB, LIMIT_STORE: "memory" }, "worker")).toEqual(["LIMIT_STORE"]);
   });
 
   test("numbers and booleans of a TOML file are read as text", () => {
-    expect(parseEnv({ NODE_ENV: "test", DB, BODY_LIMIT_BYTES: 2048, SEED: true }, "worker")).toMatchObject({
+    expect(parseEnv({ ...base, DB, BODY_LIMIT_BYTES: 2048, SEED: true }, "worker")).toMatchObject({
       bodyLimitBytes: 2048,
       seed: true,
     });
-    expect(faultsOf({ NODE_ENV: "test", DB, BODY_LIMIT_BYTES: 2048.5 }, "worker")).toEqual(["BODY_LIMIT_BYTES"]);
+    expect(faultsOf({ ...base, DB, BODY_LIMIT_BYTES: 2048.5 }, "worker")).toEqual(["BODY_LIMIT_BYTES"]);
   });
 
   test("a process variable called DB is no binding", () => {
