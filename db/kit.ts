@@ -11,9 +11,13 @@ import { type Instant, toInstant } from "../src/core/clock.ts";
 
 export const casing = "snake_case";
 
-/** PostgreSQL prints `2026-01-31 09:30:00.5+00`, and `…T09:30:00.5+00:00` inside json; sessions run in UTC, so the offset is zero. */
+/**
+ * PostgreSQL prints `2026-01-31 09:30:00.5+00`, and `…T09:30:00.5+00:00` inside json. Sessions ask for UTC; a pooler in between may leave
+ * them in another zone.
+ */
 export function instantFromPg(text: string): Instant {
-  if (text.charCodeAt(0) === 45 || text.length > 35) return toInstant(Date.parse(text));
+  const inUtc = text.endsWith("+00") || text.endsWith("+00:00");
+  if (!inUtc || text.charCodeAt(0) === 45 || text.length > 35) return toInstant(Date.parse(text));
   const end = text.lastIndexOf("+");
   const dot = text.indexOf(".", 19);
   const millis = dot === -1 ? "000" : text.slice(dot + 1, end).padEnd(3, "0");
