@@ -57,8 +57,9 @@ export const idempotency =
 
     c.set("claim", claim);
     await next();
-    // Lost the race: everything was undone, and the winner's answer is there. A conflict of another kind stands as it is.
-    if (c.error instanceof AppError && c.error.code === "conflict") {
+    // Whoever lost the race was undone by the unique constraint, or was refused because the winner had changed the row (412) or deleted it
+    // (404) by then. The winner's answer is there in each case; without one the refusal stands.
+    if (c.error instanceof AppError && c.error.status < 500) {
       const first = await find(answers, claim);
       if (first) {
         c.res = undefined;
