@@ -1,13 +1,75 @@
-/** `db:seed`: writes what the environment asks for (ADMIN_EMAIL, ADMIN_PASSWORD, SEED), as the server does at start. */
+/**
+ * `db:seed`: writes what the environment asks for (ADMIN_EMAIL, ADMIN_PASSWORD, SEED), as the server does at start.
+ * `db:seed --d1 --remote [--env <name>]`: makes the administrator alone, in the D1 database of wrangler.toml; `--local` in the one of
+ * `wrangler dev`. The settings have to be good enough for production.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { seed } from "../db/seed.ts";
 import { systemClock } from "../src/core/clock.ts";
+import { EnvError, parseEnv } from "../src/env.ts";
 import { createNativePasswords } from "../src/ports/passwords/native.ts";
-import { nameOf, readEnv, withDb } from "./open.ts";
+import { adminSql } from "./d1-seed.ts";
+import { fail, nameOf, readEnv, withDb } from "./open.ts";
+import { runWrangler } from "./wrangler.ts";
 
-const env = readEnv();
-const passwords = createNativePasswords();
-await withDb(env, async (db) => {
-  const admin = await seed(db, { passwords, clock: systemClock, mode: env.mode, admin: env.admin, samples: env.seed });
-  console.log(`Seeded ${nameOf(env.database)}.`);
-  if (admin) console.log(`Administrator: ${admin.email}, password ${admin.password} (shown this once)`);
+const { values: options } = parseArgs({
+  options: {
+    d1: { type: "boolean" },
+    local: { type: "boolean" },
+    remote: { type: "boolean" },
+    env: { type: "string" },
+    "persist-to": { type: "string" },
+  },
 });
+const env = readEnv();
+if (options.d1) await seedD1();
+else {
+  const passwords = createNativePasswords();
+  await withDb(env, async (db) => {
+    const admin = await seed(db, {
+      passwords,
+      clock: systemClock,
+      mode: env.mode,
+      admin: env.admin,
+      samples: env.seed,
+    });
+    console.log(`Seeded ${nameOf(env.database)}.`);
+    if (admin) console.log(`Administrator: ${admin.email}, password ${admin.password} (shown this once)`);
+  });
+}
+
+async function seedD1(): Promise<void> {
+  const { admin } = env;
+  if (options.local === options.remote) fail("Say which database: --remote, or --local.");
+  if (!admin.email) fail("Set ADMIN_EMAIL.");
+  refuseWeak(admin.email, admin.password?.reveal());
+  const { sql, password } = await adminSql(admin);
+  const folder = mkdtempSync(join(tmpdir(), "hearth-seed-"));
+  const file = join(folder, "admin.sql");
+  writeFileSync(file, sql, { mode: 0o600 });
+  const place = options.remote ? ["--remote"] : ["--local", ...persist(options["persist-to"])];
+  const done = runWrangler(["d1", "execute", "DB", ...place, `--env=${options.env ?? ""}`, "--yes", "--file", file]);
+  rmSync(folder, { recursive: true });
+  if (!done) fail("The administrator was not made.");
+  const told = password ? `, with the password ${password} (shown this once)` : "";
+  console.log(
+    `If there was no account of ${admin.email}, it is an administrator now${told}. Otherwise nothing changed.`,
+  );
+}
+
+/** By the rules of production, whatever the mode of this command. */
+function refuseWeak(email: string, password: string | undefined): void {
+  try {
+    parseEnv({ NODE_ENV: "production", ADMIN_EMAIL: email, ADMIN_PASSWORD: password });
+  } catch (error) {
+    const faults = error instanceof EnvError ? error.faults.filter(({ name }) => name.startsWith("ADMIN_")) : [];
+    if (faults.length > 0) fail(new EnvError(faults).message);
+  }
+}
+
+function persist(folder: string | undefined): string[] {
+  return folder === undefined ? [] : ["--persist-to", folder];
+}

@@ -1,0 +1,73 @@
+/**
+ * The database of a Worker. What stands above the connection (tables, prepared texts, plans) is made once an isolate. A D1 binding
+ * serves every request; a socket belongs to the request that opened it, so PostgreSQL is reached by a client for each request, which
+ * the one Db finds in the request's own scope. See docs/decisions/workers.md.
+ */
+import { AsyncLocalStorage } from "node:async_hooks";
+import { unavailable } from "../core/error.ts";
+import type { Env } from "../env.ts";
+import { createD1Client } from "../ports/db/d1.ts";
+import { createPgDb, type PgClient } from "../ports/db/pg.ts";
+import type { Db } from "../ports/db/port.ts";
+import { createPostgres } from "../ports/db/postgres.ts";
+import { createSqliteDb } from "../ports/db/sqlite.ts";
+import type { WorkerEnv } from "./worker-env.gen.ts";
+
+/** The platform lets a request hold six connections; one is left for what is not the database. */
+const MAX_CONNECTIONS = 5;
+
+interface Scope {
+  client: PgClient | null;
+  over: boolean;
+}
+
+export interface WorkerDb {
+  db: Db;
+  /** Runs the work of one request. `later` gets what is to be finished after the answer: the connections are given back. */
+  scoped<T>(work: () => T | Promise<T>, later: (promise: Promise<void>) => void): Promise<T>;
+}
+
+/** What fails in PostgreSQL or in its driver has a code. A socket of workerd fails with a bare Error, whose words change with the version. */
+function lost(error: unknown): never {
+  const isBare = error instanceof Error && error.name === "Error" && !("code" in error);
+  throw isBare ? unavailable("The database does not answer.", error) : error;
+}
+
+export function openWorkerDb({ database }: Env, { DB }: WorkerEnv): WorkerDb {
+  const { url } = database;
+  if (url.engine === "d1" && DB) {
+    return { db: createSqliteDb("d1", createD1Client(DB)), scoped: async (work) => work() };
+  }
+  if (url.engine !== "postgres") throw new Error(`${url.engine} cannot be reached from a Worker`);
+  const { poolSize, statementTimeoutMs, idleTimeoutS } = database;
+  const options = { url: url.url.reveal(), statementTimeoutMs, idleTimeoutS };
+  const scopes = new AsyncLocalStorage<Scope>();
+
+  /** Opened by a request's first statement: many requests have none. */
+  function client(): PgClient {
+    const scope = scopes.getStore();
+    if (!scope || scope.over) throw unavailable("The request is over.");
+    scope.client ??= createPostgres({ ...options, poolSize: Math.min(poolSize, MAX_CONNECTIONS) });
+    return scope.client;
+  }
+
+  const primary: PgClient = {
+    query: async (query) => client().query(query).catch(lost),
+    flight: async (queries) => client().flight(queries).catch(lost),
+    exclusively: () =>
+      Promise.reject(new Error("Workers do not migrate: `bun run db:migrate` does, before a deployment")),
+    async close() {},
+  };
+  return {
+    db: createPgDb({ engine: "postgres", primary }),
+    async scoped(work, later) {
+      const scope: Scope = { client: null, over: false };
+      try {
+        return await scopes.run(scope, work);
+      } finally {
+        scope.over = true;
+        if (scope.client) later(scope.client.close());
+      }
+    },
+  };
+}
