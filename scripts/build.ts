@@ -1,5 +1,6 @@
 /** Writes dist/: one build that Bun and Node both run (`dist/server.js`), with what it reads at run time beside it. */
-import { cpSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { gzipSync } from "node:zlib";
 import manifest from "../package.json" with { type: "json" };
 
 const root = new URL("../", import.meta.url).pathname;
@@ -19,7 +20,9 @@ const { outputs } = await Bun.build({
   external,
 });
 cpSync(`${root}src/ports/db/cluster.tar.br`, `${out}/cluster.tar.br`);
-cpSync(`${root}node_modules/@scalar/api-reference/dist/browser/standalone.js`, `${out}/scalar.js`);
+// 4.3 MB, 1.2 MB compressed: once here instead of for each reader of the reference page.
+const scalar = readFileSync(`${root}node_modules/@scalar/api-reference/dist/browser/standalone.js`);
+writeFileSync(`${out}/scalar.js.gz`, gzipSync(scalar, { level: 9 }));
 cpSync(`${root}node_modules/@phi-ag/argon2/dist/argon2.wasm`, `${out}/argon2.wasm`);
 // What the build still asks its package manager for, in the versions that it was tested with.
 const { name, version, type, dependencies } = manifest;

@@ -9,10 +9,11 @@ import { asGuest, authenticate, clientOf } from "./http/authenticate.ts";
 import { authorize } from "./http/authorize.ts";
 import { cors } from "./http/cors.ts";
 import { cursorCodec } from "./http/cursor.ts";
-import { docs } from "./http/docs.ts";
+import { docs, mountPage } from "./http/docs.ts";
 import { type AppEnv, facts } from "./http/facts.ts";
 import { guard, started } from "./http/guard.ts";
 import { idempotency } from "./http/idempotency.ts";
+import { indexRoute } from "./http/index-route.ts";
 import { limit } from "./http/limit.ts";
 import { logRequests } from "./http/log.ts";
 import { mount } from "./http/mount.ts";
@@ -74,11 +75,13 @@ export function createApp(deps: Deps): App {
   const typeBase = `${env.publicUrl}/docs/errors`;
 
   const routes: Route[] = [
+    indexRoute(),
     ...healthRoutes({ health, version: deps.version }),
     ...authRoutes({ auth, keys }),
     ...userRoutes({ users }),
   ];
-  const allowed = methodsOf(routes);
+  const pages = docs({ routes, publicUrl: env.publicUrl, version: deps.version, script: deps.referenceScript });
+  const allowed = methodsOf([...routes, ...pages]);
   const onSurplus =
     env.mode === "production"
       ? null
@@ -110,6 +113,6 @@ export function createApp(deps: Deps): App {
       answer(route, shaper(route, { cursors, onSurplus }), answers),
     ]);
   }
-  docs(app, { routes, publicUrl: env.publicUrl, version: deps.version, script: deps.referenceScript });
+  for (const page of pages) mountPage(app, page);
   return app;
 }

@@ -2,12 +2,11 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { MiddlewareHandler } from "hono";
 import { type AppEnv, factsOf } from "./facts.ts";
 import { assertNoSecrets } from "./no-secrets.ts";
-import { declare } from "./openapi.ts";
 import type { Route } from "./route.ts";
 
 type Step = MiddlewareHandler<AppEnv> | null;
 
-/** Puts a route into the router and the OpenAPI document. The steps run in their order; null ones do not concern this route. */
+/** Puts a route into the router. The steps run in their order; null ones do not concern this route. */
 export function mount(
   app: OpenAPIHono<AppEnv>,
   route: Route,
@@ -15,7 +14,6 @@ export function mount(
   steps: readonly Step[],
 ): void {
   if (route.answer) assertNoSecrets(route.id, route.answer, secretNames);
-  declare(app, route);
   const name: MiddlewareHandler<AppEnv> = (c, next) => {
     factsOf(c).route = route.path;
     return next();

@@ -12,6 +12,7 @@ export function assertNoSecrets(routeId: string, schema: z.ZodType, secretNames:
       if (secretNames.has(name)) throw new Error(`The answer of ${routeId} names the secret column ${path}${name}.`);
       visit(field, `${path}${name}.`);
     }
+    if (typeof def.getter === "function") visit(def.getter(), path);
     for (const inner of Object.values(def)) {
       if (Array.isArray(inner)) for (const option of inner) visit(option, path);
       else visit(inner, path);

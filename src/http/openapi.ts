@@ -1,67 +1,230 @@
-/** The OpenAPI 3.1 document, derived from the declared routes and nothing else. */
-import { createRoute, type OpenAPIHono, type RouteConfig } from "@hono/zod-openapi";
-import { z } from "zod";
-import { type ErrorCode, errors } from "../core/error.ts";
-import type { AppEnv } from "./facts.ts";
-import { listQuery } from "./list.ts";
-import { PROBLEM_TYPE } from "./problem.ts";
-import { isIdempotent, type Route, statusOf, writes } from "./route.ts";
+/** The OpenAPI 3.1 document, derived from the declared routes and nothing else. It is made when it is first asked for. */
+import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import { MAX_LIMIT } from "../core/page.ts";
+import { type AnswerHeader, headersWith, requestHeader } from "./openapi-headers.ts";
+import { problemAnswers } from "./openapi-problems.ts";
+import { cursorSchema, listParameters } from "./openapi-query.ts";
+import { type Components, components, type Json, partialItem, refTo } from "./openapi-schemas.ts";
+import { isIdempotent, type Route, statusOf, type Tag, writes } from "./route.ts";
+import { JSON_TYPE } from "./shape.ts";
 
-const ProblemDto = z
-  .object({
-    type: z.string().max(300),
-    title: z.string().max(100),
-    status: z.int().min(400).max(599),
-    detail: z.string().max(2000),
-    code: z.enum(Object.keys(errors) as [ErrorCode, ...ErrorCode[]]),
-    requestId: z.string().max(128),
-  })
-  .meta({ id: "Problem" });
+export interface DocumentOptions {
+  routes: readonly Route[];
+  /** Where clients reach the server. */
+  serverUrl: string;
+  version: string;
+}
 
-/** Adds a route to the app's document. */
-export function declare(app: OpenAPIHono<AppEnv>, route: Route): void {
-  const { method, path, id, tag, summary, description, params, body, answer } = route;
-  const query = route.list && listQuery(route.list);
-  const responses: RouteConfig["responses"] = {
-    [statusOf(route)]: answer
-      ? {
-          description: summary,
-          content: { "application/json": { schema: z.object({ data: route.list ? z.array(answer) : answer }) } },
-        }
-      : { description: summary },
-  };
-  for (const status of new Set(problemsOf(route).map((code) => errors[code].status))) {
-    responses[status] = { description: "", content: { [PROBLEM_TYPE]: { schema: ProblemDto } } };
+/** The document as an object that can be printed as JSON or YAML. Throws when two schemas claim one name. */
+export function openApiDocument({ routes, serverUrl, version }: DocumentOptions): Json {
+  const parts = components();
+  const api = new OpenAPIHono();
+  for (const route of routes) api.openAPIRegistry.registerPath(operationOf(route, parts, `${serverUrl}/docs/errors`));
+  const document = api.getOpenAPI31Document({
+    openapi: "3.1.0",
+    info: { title: "Hearth", version, description: introduction, license },
+    servers: [{ url: serverUrl, description: "This server." }],
+    tags: tagsOf(routes),
+  });
+  const { webhooks: _, components: none, ...rest } = document;
+  return { ...rest, components: { ...none, ...sorted(parts.all), securitySchemes } };
+}
+
+/** The name is the SPDX identifier. The library's types are those of OpenAPI 3.0, which has no field for it. */
+const license = { name: "MIT", identifier: "MIT" } as { name: string };
+
+const introduction = `Every answer of success is \`{ "data": …, "meta": { "requestId", "timestamp", "page"? } }\`. Every failure is a problem document
+(RFC 9457, \`application/problem+json\`), whose \`code\` programs go by and whose \`type\` is the address of a page about it.
+
+**Authentication.** Log in, and send \`Authorization: Bearer <accessToken>\`. Before the token expires, exchange the refresh token for a new pair.
+
+**Lists** come in pages: pass \`meta.page.next\` on as \`cursor\` until it is null. They are sorted by \`sort\`, narrowed by \`filter[field][op]\` and cut
+down by \`fields\`. What is made meanwhile makes no page skip or repeat an item.
+
+**Writing safely.** \`Idempotency-Key\` makes a write safe to send again. \`If-Match\` makes a change depend on the version that was read. Unknown
+fields and parameters are refused, never ignored.
+
+**Tracing.** \`X-Request-Id\` is taken over when it is 1 to 128 letters, digits and \`._:@-\`, and is made otherwise; a W3C \`traceparent\` is continued.
+
+**Limits** are told by \`RateLimit\` and \`RateLimit-Policy\`. \`HEAD\` works wherever \`GET\` does; \`OPTIONS\` answers the methods of a path in \`Allow\`.`;
+
+const securitySchemes = {
+  bearerAuth: {
+    type: "http",
+    scheme: "bearer",
+    bearerFormat: "JWT",
+    description:
+      "An access token of `POST /v1/auth/login`: a JWT that lives for minutes, signed with EdDSA (RFC 9068). It is verified as RFC8725 says: one algorithm, issuer, audience and type are checked.",
+  },
+};
+
+function tagsOf(routes: readonly Route[]): Tag[] {
+  const byName = new Map(routes.map(({ tag }) => [tag.name, tag]));
+  return [...byName.values()];
+}
+
+function operationOf(route: Route, parts: Components, typeBase: string) {
+  const { method, path, id, tag, summary } = route;
+  return createRoute({
+    method,
+    path,
+    operationId: id,
+    tags: [tag.name],
+    summary,
+    description: descriptionOf(route),
+    security: securityOf(route),
+    parameters: parametersOf(route, parts) as never,
+    ...(route.body && { request: { body: { required: true, content: bodyOf(route, parts) as never } } }),
+    responses: { ...successOf(route, parts), ...problemAnswers(route, parts, typeBase) } as never,
+  });
+}
+
+const descriptionOf = ({ description, access }: Route): string =>
+  [description, typeof access === "string" ? null : `Needs the permission to \`${access[0]}\` \`${access[1]}\`.`]
+    .filter(Boolean)
+    .join("\n\n");
+
+/** An empty requirement, and not an empty list of them: it says that nobody in particular may ask. */
+function securityOf({ access }: Route): Record<string, string[]>[] {
+  const bearer = { bearerAuth: [] };
+  if (access === "public") return [{}];
+  return access === "optional" ? [{}, bearer] : [bearer];
+}
+
+function parametersOf(route: Route, parts: Components): Json[] {
+  const parameters: Json[] = [];
+  for (const [name, schema] of Object.entries(route.params?.shape ?? {})) {
+    const { description = "Which one.", ...rest } = parts.schema(schema as z.ZodType, "input");
+    parameters.push({ name, in: "path", required: true, description, schema: rest });
   }
-  app.openAPIRegistry.registerPath(
-    createRoute({
-      method,
-      path,
-      operationId: id,
-      tags: [tag],
-      summary,
-      ...(description && { description }),
-      request: {
-        ...(params && { params }),
-        ...(query && { query }),
-        ...(body && { body: { required: true, content: { "application/json": { schema: body } } } }),
+  if (route.list) parameters.push(...listParameters(route.list, parts));
+  if (isIdempotent(route)) parameters.push(requestHeader(parts, "IdempotencyKey"));
+  if (route.versioned && writes(route)) parameters.push(requestHeader(parts, "IfMatch"));
+  if (isTagged(route) && !writes(route)) parameters.push(requestHeader(parts, "IfNoneMatch"));
+  return parameters;
+}
+
+const bodyOf = ({ body, examples, summary }: Route, parts: Components): Json => ({
+  [JSON_TYPE]: { schema: body && parts.schema(body, "input"), ...exampleOf(summary, examples?.body) },
+});
+
+const exampleOf = (summary: string, value: unknown): Json =>
+  value === undefined ? {} : { examples: { example: { summary, value } } };
+
+/** Whether the answer has an entity tag: that of its version, or one of its text. */
+const isTagged = (route: Route): boolean =>
+  route.answer !== undefined && (route.versioned === true || route.method === "get");
+
+function successOf(route: Route, parts: Components): Json {
+  const { answer, summary, method } = route;
+  const own: AnswerHeader[] = [];
+  if (isTagged(route)) own.push("ETag");
+  if (route.location) own.push("Location");
+  if (isIdempotent(route)) own.push("Idempotent-Replayed");
+  const success = {
+    description: answer ? "Done. The body holds the result." : "Done. There is no body.",
+    headers: headersWith(parts, own),
+    ...(answer && {
+      content: {
+        [JSON_TYPE]: {
+          schema: answerSchema(route, answer, parts),
+          ...exampleOf(summary, answerExample(route)),
+        },
       },
-      responses,
     }),
+  };
+  const notModified = {
+    description: "What `If-None-Match` names is still current. There is no body.",
+    headers: headersWith(parts, ["ETag"]),
+  };
+  return {
+    [statusOf(route)]: success,
+    ...(isTagged(route) && method === "get" && { 304: parts.use("responses", "NotModified", () => notModified) }),
+  };
+}
+
+const MetaDto = z
+  .object({
+    requestId: z
+      .string()
+      .max(128)
+      .regex(/^[\w.:@-]+$/)
+      .describe("The id of this request; it is in the log."),
+    timestamp: z.iso.datetime({ precision: 3 }).length(24).describe("When the request was received."),
+  })
+  .meta({ id: "Meta", description: "About the answer." });
+
+const metaExample = { requestId: "0b0bd8ad-3e54-4b2f-9f6e-0a3f6d2f7c11", timestamp: "2026-01-31T09:30:00.000Z" };
+const pageExample = { limit: 20, next: null };
+
+function answerSchema(route: Route, answer: z.ZodType, parts: Components): Json {
+  const data = parts.schema(answer, "output");
+  if (route.bare) return data;
+  parts.schema(MetaDto, "output");
+  if (!route.list) return envelope(data, refTo("schemas", "Meta"));
+  const items = { type: "array", maxItems: MAX_LIMIT, items: itemOf(route, answer, parts) };
+  return envelope(
+    items,
+    parts.use("schemas", "ListMeta", () => listMeta(parts.all.schemas?.Meta as MetaSchema)),
   );
 }
 
-/** The codes that follow from what a route takes and needs. */
-export function problemsOf(route: Route): ErrorCode[] {
-  const codes = new Set<ErrorCode>(route.problems);
-  codes.add("malformed_request").add("internal").add("unavailable");
-  if (route.limit !== null) codes.add("too_many_requests");
-  if (Array.isArray(route.access)) codes.add("unauthenticated").add("forbidden");
-  if (route.access === "optional") codes.add("unauthenticated");
-  if (route.params) codes.add("not_found");
-  if (route.body) codes.add("payload_too_large").add("unsupported_media_type").add("invalid_input").add("conflict");
-  if (route.list) codes.add("invalid_input").add("invalid_cursor");
-  if (route.versioned && writes(route)) codes.add("precondition_failed").add("conflict");
-  if (isIdempotent(route)) codes.add("idempotency_key_reused");
-  return [...codes];
+const envelope = (data: Json, meta: Json): Json => ({
+  type: "object",
+  properties: { data, meta },
+  required: ["data", "meta"],
+});
+
+/** The whole item as a component, and beside it one of which fields may be missing, because `fields` can leave them out. */
+function itemOf({ id }: Route, answer: z.ZodType, parts: Components): Json {
+  const name = answer.meta()?.id;
+  const full = name === undefined ? undefined : parts.all.schemas?.[name];
+  if (name === undefined || !full) throw new Error(`The items of ${id} need a schema with an id.`);
+  return parts.use("schemas", `${name}InList`, () => partialItem(full, name));
 }
+
+type MetaSchema = Json & { properties: Json; required: string[] };
+
+const listMeta = ({ properties, required, ...meta }: MetaSchema): Json => ({
+  ...meta,
+  description: "About the answer, and the page that it is.",
+  properties: {
+    ...properties,
+    page: {
+      type: "object",
+      properties: {
+        limit: integer(1, MAX_LIMIT, "How many items the page has at most."),
+        next: {
+          ...cursorSchema,
+          type: ["string", "null"],
+          description: "The `cursor` of the next page; null on the last one.",
+        },
+        total: integer(0, Number.MAX_SAFE_INTEGER, "The number of items on all pages, if `count=exact` asked for it."),
+      },
+      required: ["limit", "next"],
+    },
+  },
+  required: [...required, "page"],
+});
+
+const integer = (minimum: number, maximum: number, description: string): Json => ({
+  type: "integer",
+  format: maximum === MAX_LIMIT ? "int32" : "int64",
+  minimum,
+  maximum,
+  description,
+});
+
+function answerExample({ answer, bare, list, examples }: Route): unknown {
+  const data = examples?.answer;
+  if (!answer || data === undefined || bare) return data;
+  return list ? { data: [data], meta: { ...metaExample, page: pageExample } } : { data, meta: metaExample };
+}
+
+const sorted = (all: Components["all"]): Json =>
+  Object.fromEntries(
+    Object.entries(all).map(([kind, named]) => [
+      kind,
+      Object.fromEntries(Object.entries(named).sort(([a], [b]) => (a < b ? -1 : 1))),
+    ]),
+  );

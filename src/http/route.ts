@@ -10,6 +10,12 @@ import type { ListSpec } from "./list.ts";
 type Schema = z.ZodType;
 type ObjectSchema = z.ZodObject;
 
+/** What operations are grouped by in the documentation. */
+export interface Tag {
+  name: string;
+  description: string;
+}
+
 /** What a handler is given: the facts, and the input as the route's schemas parsed it. */
 export interface Call<P, B> {
   ctx: Context;
@@ -31,7 +37,7 @@ export interface RouteSpec<
   path: `/${string}`;
   /** The operation's id in the OpenAPI document. */
   id: string;
-  tag: string;
+  tag: Tag;
   summary: string;
   description?: string;
   /** What the actor has to be able to do; or `public`, where no token is looked at; or `optional`, where one may tell who asks. */
@@ -102,7 +108,7 @@ export const pathPattern = (path: string): RegExp =>
   new RegExp(`^${path.replace(/[.*+?^$()|[\]\\]/g, "\\$&").replace(/\{\w+\}/g, "[^/]+")}$`);
 
 /** The methods that a path answers, from the declared routes alone; none for a path that does not exist. */
-export function methodsOf(routes: readonly Route[]): (path: string) => string[] {
+export function methodsOf(routes: readonly Pick<Route, "method" | "path">[]): (path: string) => string[] {
   const known = routes.map(({ method, path }) => ({ method: method.toUpperCase(), pattern: pathPattern(path) }));
   return (path) => {
     const found = known.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method);

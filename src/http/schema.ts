@@ -3,6 +3,17 @@ import { z } from "zod";
 import { type IdPrefix, idPattern } from "../core/id.ts";
 import { storable } from "./body.ts";
 
+/**
+ * Patterns mean the same with and without the flag `u`, because readers of the OpenAPI document use either. So no `\p{…}`, and lone
+ * surrogates are told by `storable` alone.
+ */
+const CONTROLS = "\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029";
+const oneLine = new RegExp(`^[^${CONTROLS}]*$`);
+const noNul = /^[^\0]*$/;
+
+/** A text without line breaks and other control characters. */
+export const plainText = (max: number) => z.string().max(max).regex(oneLine, "has control characters");
+
 /** A text of 1 to `max` characters, trimmed; without line breaks and other control characters. */
 export const line = (max: number) =>
   z
@@ -10,11 +21,16 @@ export const line = (max: number) =>
     .trim()
     .min(1)
     .max(max)
-    .regex(/^[^\p{Cc}\u2028\u2029]*$/u, "has control characters")
+    .regex(oneLine, "has control characters")
     .refine(storable, "has characters that are not text");
 
 /** A text of up to `max` characters that may have line breaks. */
-export const prose = (max: number) => z.string().max(max).refine(storable, "has characters that are not text");
+export const prose = (max: number) =>
+  z
+    .string()
+    .max(max)
+    .regex(noNul, "has characters that are not text")
+    .refine(storable, "has characters that are not text");
 
 /** An address as it is compared: in lower case. RFC 5321 allows 254 characters in all. */
 export const email = () => z.email().max(254).toLowerCase();

@@ -4,7 +4,10 @@ import type { KeySet } from "./keys.ts";
 import { Credentials, JwksDto, LogoutRequest, RefreshRequest, Registration, TokenPair, UserDto } from "./schema.ts";
 import type { Auth } from "./service.ts";
 
-const tag = "Authentication";
+const tag = {
+  name: "Authentication",
+  description: "Accounts are registered and logged in here; access tokens are short-lived and refreshed.",
+};
 
 const tokensExample = {
   accessToken: "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJ1c2VyXzAxIn0.c2lnbmF0dXJl",
@@ -21,6 +24,8 @@ export const authRoutes = ({ auth, keys }: { auth: Auth; keys: KeySet }): Route[
     id: "register",
     tag,
     summary: "Register an account",
+    description:
+      "Anybody can, for themselves. The account has the role `user`, and can log in with the password at once.",
     access: "public",
     limit: "auth",
     body: Registration,

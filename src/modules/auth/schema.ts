@@ -6,7 +6,7 @@ export const Registration = z.strictObject({ email: email(), name: line(100), pa
 
 /** Bounded, and no more: what a stored password may look like is not told to those who guess. */
 export const Credentials = z
-  .strictObject({ email: email(), password: z.string().min(1).max(256) })
+  .strictObject({ email: email(), password: z.string().min(1).max(256).meta({ format: "password" }) })
   .meta({ id: "Credentials" });
 
 const refreshToken = z
@@ -29,12 +29,14 @@ export const TokenPair = z
   .meta({ id: "TokenPair" });
 
 /** Any bounded text: a token of another form is as unknown as one that was never issued. */
+const sentToken = z.string().min(1).max(200).meta({ format: "password" });
+
 export const RefreshRequest = z
-  .strictObject({ refreshToken: z.string().min(1).max(200) })
+  .strictObject({ refreshToken: sentToken.describe("The one that was issued last.") })
   .meta({ id: "RefreshRequest" });
 
 export const LogoutRequest = z
-  .strictObject({ refreshToken: z.string().min(1).max(200).optional() })
+  .strictObject({ refreshToken: sentToken.optional().describe("Of another session that is to end as well.") })
   .meta({ id: "LogoutRequest" });
 
 export const JwksDto = z

@@ -3,7 +3,7 @@ import { unavailable } from "../../core/error.ts";
 import { type Route, route } from "../../http/route.ts";
 import type { CheckResult, Health } from "./service.ts";
 
-const tag = "Health";
+const tag = { name: "Health", description: "Whether the process lives and can serve, for those who run it." };
 const word = (max: number) =>
   z
     .string()
@@ -70,6 +70,7 @@ export const healthRoutes = ({ health, version }: { health: Health; version: str
     id: "version",
     tag,
     summary: "Show the version",
+    description: "What is deployed here.",
     access: "public",
     limit: null,
     answer: VersionDto,

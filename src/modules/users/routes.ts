@@ -4,7 +4,7 @@ import type { Context } from "../../policy/context.ts";
 import { NewUser, ProfileChanges, UserChanges, UserDto, UserParams, userExample, userList } from "./schema.ts";
 import type { Users } from "./service.ts";
 
-const tag = "Users";
+const tag = { name: "Users", description: "People's accounts: one's own, and for administrators all of them." };
 const answer = UserDto;
 
 export const userRoutes = ({ users }: { users: Users }): Route[] => [
@@ -14,7 +14,9 @@ export const userRoutes = ({ users }: { users: Users }): Route[] => [
     id: "getMe",
     tag,
     summary: "Show the account that is logged in",
+    description: "With the fields that its owner may see.",
     access: ["read", "User"],
+    problems: ["not_found"],
     answer,
     versioned: true,
     examples: { answer: userExample },
@@ -26,7 +28,9 @@ export const userRoutes = ({ users }: { users: Users }): Route[] => [
     id: "updateMe",
     tag,
     summary: "Change the account that is logged in",
+    description: "Only what its owner may change. What is left out stays as it is.",
     access: ["update", "User"],
+    problems: ["not_found"],
     body: ProfileChanges,
     answer,
     versioned: true,
@@ -39,6 +43,7 @@ export const userRoutes = ({ users }: { users: Users }): Route[] => [
     id: "listUsers",
     tag,
     summary: "List accounts",
+    description: "Newest first, unless `sort` says otherwise. Accounts that have ended are not in it.",
     access: ["list", "User"],
     list: userList,
     answer,
@@ -51,6 +56,7 @@ export const userRoutes = ({ users }: { users: Users }): Route[] => [
     id: "createUser",
     tag,
     summary: "Create an account",
+    description: "For somebody else, with any role. Without a password, the account cannot log in yet.",
     access: ["create", "User"],
     body: NewUser,
     status: 201,
@@ -66,6 +72,7 @@ export const userRoutes = ({ users }: { users: Users }): Route[] => [
     id: "getUser",
     tag,
     summary: "Show an account",
+    description: "With the fields that the actor may see. An account that it may not see does not exist for it.",
     access: ["read", "User"],
     params: UserParams,
     answer,
@@ -79,6 +86,7 @@ export const userRoutes = ({ users }: { users: Users }): Route[] => [
     id: "updateUser",
     tag,
     summary: "Change an account",
+    description: "What is left out stays as it is. A changed role takes effect with the account's next request.",
     access: ["update", "User"],
     params: UserParams,
     body: UserChanges,

@@ -8,7 +8,11 @@ const name = line(100).describe("How the person is called.");
 const role = z.enum(roles).describe("What the account may do.");
 const remark = prose(2000).nullable().describe("A note about the account, for administrators alone.");
 /** NIST SP 800-63B: length is what counts; no rules of composition. Hashed exactly as it is sent. */
-export const password = z.string().min(10).max(256).describe("10 to 256 characters, of any kind.");
+export const password = z
+  .string()
+  .min(10)
+  .max(256)
+  .meta({ format: "password", description: "10 to 256 characters, of any kind." });
 
 export const UserDto = z
   .object({ ...baseDto(idPrefixes.user), email: email(), name, role, remark: remark.optional() })
@@ -20,7 +24,9 @@ export const NewUser = z
     name,
     role: role.default("user"),
     remark: remark.default(null),
-    password: password.optional().describe("Without one, the account cannot log in yet."),
+    password: password
+      .optional()
+      .describe("10 to 256 characters, of any kind. Without one, the account cannot log in yet."),
   })
   .meta({ id: "NewUser" });
 
