@@ -27,7 +27,7 @@ export interface SeedOptions {
   samples: boolean;
 }
 
-export interface SeededAdmin {
+interface SeededAdmin {
   email: string;
   password: string;
 }

@@ -10,7 +10,7 @@ import { newId } from "../../src/core/id.ts";
 import { type Constraint, ConstraintError } from "../../src/ports/db/constraint.ts";
 import { type Builders, capabilities, type Db, must } from "../../src/ports/db/port.ts";
 
-export interface DbCase {
+interface DbCase {
   name: string;
   run(db: Db): Promise<void>;
 }

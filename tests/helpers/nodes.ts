@@ -1,7 +1,7 @@
 /** The Nodes that tests run on: the packaged ones, or where those are not installed (they are x64 Linux alone) the one on PATH. */
 import { existsSync } from "node:fs";
 
-export interface Node {
+interface Node {
   name: string;
   path: string;
 }

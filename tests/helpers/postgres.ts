@@ -2,7 +2,7 @@
 import process from "node:process";
 import postgres from "postgres";
 
-export const serverUrl = process.env.TEST_DATABASE_URL ?? "postgres://postgres@127.0.0.1:5432/postgres";
+const serverUrl = process.env.TEST_DATABASE_URL ?? "postgres://postgres@127.0.0.1:5432/postgres";
 
 export interface OwnDatabase {
   url: string;
