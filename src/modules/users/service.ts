@@ -27,9 +27,15 @@ export interface UsersDeps {
 
 export type Users = ReturnType<typeof createUsers>;
 
+type Shown = Omit<User, "deletedAt">;
+
 export function createUsers({ db, passwords, revocations, abilities }: UsersDeps) {
   const store = createUserStore(db);
-  const shown = (ctx: Context, user: User) => mask(ctx.ability, "read", "User", user) as User;
+  /** A deleted account is shown to nobody, so the time of its deletion is nothing to show. */
+  const shown = (ctx: Context, user: User): Shown => {
+    const { deletedAt: _, ...rest } = mask(ctx.ability, "read", "User", user) as User;
+    return rest;
+  };
   const entity = (id: string) => ({ type: "User", id });
 
   /** What the actor cannot see does not exist; what it sees and cannot change is forbidden. */
@@ -40,7 +46,7 @@ export function createUsers({ db, passwords, revocations, abilities }: UsersDeps
     return user;
   }
 
-  async function create(ctx: Context, id: string, { password, ...input }: NewUser): Promise<User> {
+  async function create(ctx: Context, id: string, { password, ...input }: NewUser): Promise<Shown> {
     const passwordHash = password === undefined ? null : await passwords.hash(password);
     const user: User = { ...input, id, createdAt: ctx.now, updatedAt: ctx.now, version: 1, deletedAt: null };
     await db.atomic((tx) => [
@@ -52,26 +58,26 @@ export function createUsers({ db, passwords, revocations, abilities }: UsersDeps
   }
 
   return {
-    async get(ctx: Context, id: string): Promise<User> {
+    async get(ctx: Context, id: string): Promise<Shown> {
       return shown(ctx, await seen(ctx, id, null));
     },
 
-    async list(ctx: Context, input: ListInput): Promise<Page<User>> {
+    async list(ctx: Context, input: ListInput): Promise<Page<Shown>> {
       const page = await store.page(ctx, input);
       return { ...page, items: page.items.map((user) => shown(ctx, user)) };
     },
 
-    create: (ctx: Context, input: NewUser): Promise<User> => create(ctx, newId(idPrefixes.user), input),
+    create: (ctx: Context, input: NewUser): Promise<Shown> => create(ctx, newId(idPrefixes.user), input),
 
     /** Whoever registers acts as the account that they make, and sees of it what its owner sees. */
-    register(ctx: Context, input: Pick<NewUser, "email" | "name" | "password">): Promise<User> {
+    register(ctx: Context, input: Pick<NewUser, "email" | "name" | "password">): Promise<Shown> {
       const id = newId(idPrefixes.user);
       const actor: Actor = { type: "user", id, role: "user", sessionId: null };
       const owner = { ...ctx, actor, ability: abilities.abilityFor(actor) };
       return create(owner, id, { ...input, role: "user", remark: null });
     },
 
-    async update(ctx: Context, id: string, changes: UserChanges, ifMatch: IfMatch): Promise<User> {
+    async update(ctx: Context, id: string, changes: UserChanges, ifMatch: IfMatch): Promise<Shown> {
       const before = await seen(ctx, id, ifMatch);
       const names = Object.keys(changes) as (keyof UserChanges)[];
       assertFields(ctx.ability, "update", "User", before, names);
