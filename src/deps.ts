@@ -1,6 +1,6 @@
+import type { Asset } from "./core/asset.ts";
 import type { Clock } from "./core/clock.ts";
 import type { Env } from "./env.ts";
-import type { ReferenceScript } from "./http/docs.ts";
 import type { KeySet } from "./modules/auth/keys.ts";
 import type { Check, Lifecycle } from "./modules/health/service.ts";
 import type { Db } from "./ports/db/port.ts";
@@ -23,6 +23,6 @@ export interface Deps {
   /** How long what an actor may do is remembered without asking the database, in milliseconds. */
   stateTtlMs: number;
   /** The script of the API reference page, which is served from here and not from elsewhere. */
-  referenceScript: () => Promise<ReferenceScript | null>;
+  referenceScript: () => Promise<Asset | null>;
   version: string;
 }

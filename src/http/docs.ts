@@ -1,5 +1,6 @@
 /** `/openapi.json`, the API reference at `/docs`, and the page of the error codes. */
 import type { Hono } from "hono";
+import type { Asset } from "../core/asset.ts";
 import { AppError } from "../core/error.ts";
 import { referencePage, referencePolicy, scalarPath, scalarVersion, startScript } from "./docs-page.ts";
 import { errorsPage, errorsPolicy } from "./errors-page.ts";
@@ -10,17 +11,12 @@ import { respond } from "./respond.ts";
 import type { Route } from "./route.ts";
 import { JSON_TYPE } from "./shape.ts";
 
-type Bytes = Uint8Array<ArrayBuffer>;
-
-/** The script of the reference page: as it is, or compressed once for all by the build. */
-export type ReferenceScript = ReadableStream | Bytes | { gzipped: Bytes };
-
 export interface DocsOptions {
   routes: readonly Route[];
   publicUrl: string;
   version: string;
   /** Null where the script is not deployed. */
-  script: () => Promise<ReferenceScript | null>;
+  script: () => Promise<Asset | null>;
 }
 
 /** A page beside the routes: it has no input, no actor and no envelope. */

@@ -2,8 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { withApp } from "../../scripts/openapi.ts";
 import type { App } from "../../src/app.ts";
+import type { Asset } from "../../src/core/asset.ts";
 import { systemClock } from "../../src/core/clock.ts";
-import { docs, mountPage, type ReferenceScript } from "../../src/http/docs.ts";
+import { docs, mountPage } from "../../src/http/docs.ts";
 import { scalarPath } from "../../src/http/docs-page.ts";
 import { type AppEnv, facts } from "../../src/http/facts.ts";
 
@@ -56,7 +57,7 @@ test("the type of a problem is an anchor of the page of the error codes", async 
 describe("the script of the reference page", () => {
   const text = "export const scalar = 1;\n".repeat(50);
   const gzipped = new Uint8Array(Bun.gzipSync(text));
-  const serve = (script: ReferenceScript | null, acceptEncoding?: string) => {
+  const serve = (script: Asset | null, acceptEncoding?: string) => {
     const app = new OpenAPIHono<AppEnv>();
     app.use(facts({ clock: systemClock, clientAddress: () => null }));
     const options = { routes: [], publicUrl: "http://x", version: "1", script: async () => script };
