@@ -86,4 +86,4 @@ export const sqliteFault =
   };
 
 /** The check that a failed `must` runs into on D1 (sql/sqlite/010_hearth_must.sql). */
-export const MUST_GUARD = "hearth_must";
+const MUST_GUARD = "hearth_must";

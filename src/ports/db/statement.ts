@@ -104,7 +104,7 @@ export function preparer(builders: Builders, tables: Tables, printer: Printer): 
 
 const isBound = (statement: Statement): statement is Bound => "compiled" in statement;
 
-export function bind(statement: Statement, printer: Printer): Bound {
+function bind(statement: Statement, printer: Printer): Bound {
   if (isBound(statement)) return statement;
   let compiled = compiledBuilders.get(statement);
   if (!compiled) {
