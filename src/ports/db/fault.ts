@@ -29,8 +29,11 @@ function describe({ kind, columns }: Constraint): string {
   return "The change would break a rule of the data.";
 }
 
-/** SQLSTATE classes and client codes that mean: not now. 08 connection, 53 resources, 57 operator intervention, 25006 read-only. */
-const AWAY = /^(08|53|57|25006)/;
+/**
+ * SQLSTATE classes and client codes that mean: not now. 08 connection, 53 resources, 57 operator intervention, 58 the system around
+ * PostgreSQL (Hyperdrive tells its own faults so), 25006 read-only.
+ */
+const AWAY = /^(08|53|57|58|25006)/;
 const CLIENT_AWAY =
   /^(ECONN|EPIPE|ENOTFOUND|EAI_|ETIMEDOUT|EHOST|ENET|CONNECT|ERR_POSTGRES_(CONNECTION|IDLE|LIFETIME))/;
 
