@@ -8,13 +8,14 @@ import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { prepareWorker } from "./build-worker.ts";
-import { runWrangler, wranglerConfig, wranglerEnvironment } from "./wrangler.ts";
+import { runWrangler, wranglerConfig } from "./wrangler.ts";
 
 const { values: options } = parseArgs({ options: { "dry-run": { type: "boolean" }, env: { type: "string" } } });
 const dryRun = options["dry-run"] ?? false;
 /** The empty name is the top level of the file, said outright. */
 const named = `--env=${options.env ?? ""}`;
-const config = options.env === undefined ? wranglerConfig : wranglerEnvironment(options.env);
+// An environment inherits no bindings and no variables.
+const config = options.env === undefined ? wranglerConfig : wranglerConfig.env?.[options.env];
 if (!config) fail(`wrangler.toml has no [env.${options.env}].`);
 const { d1_databases: databases = [], hyperdrive = [], vars } = config;
 

@@ -6,17 +6,15 @@ import toml from "../wrangler.toml";
 import { findNode } from "./node.ts";
 
 export interface WorkerConfig {
+  secrets?: { required: string[] };
   d1_databases?: { binding: string; database_name: string; database_id: string; migrations_dir: string }[];
   hyperdrive?: { binding: string; id: string }[];
   assets: { directory: string };
   vars?: Record<string, string>;
 }
 
-/** wrangler.toml, outside of its `[env.*]`. */
-export const wranglerConfig: WorkerConfig = toml;
-
-/** An `[env.*]` of wrangler.toml, which inherits no binding and no variable; null when there is none of that name. */
-export const wranglerEnvironment = (name: string): Omit<WorkerConfig, "assets"> | null => toml.env?.[name] ?? null;
+/** wrangler.toml. */
+export const wranglerConfig: WorkerConfig & { env?: Record<string, Omit<WorkerConfig, "assets">> } = toml;
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 

@@ -91,7 +91,8 @@ export async function startWorker({ database, vars = {}, admin = ADMIN }: Worker
 
 /** The project's own configuration, with another database, other settings, and files of its own. */
 async function configOf(database: WorkerOptions["database"], vars: Record<string, string>, folder: string) {
-  const { d1_databases, hyperdrive: _, assets, ...rest } = wranglerConfig;
+  // Secrets are given as variables here, and both may not have one name.
+  const { d1_databases, hyperdrive: _hyperdrive, secrets: _secrets, env: _env, assets, ...rest } = wranglerConfig;
   const directory = join(folder, "assets");
   writeAssets(directory);
   const migrations_dir = join(folder, "d1");
