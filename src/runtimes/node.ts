@@ -3,6 +3,8 @@ import { openNodeSqlite } from "../ports/db/node-sqlite.ts";
 import { createNodePasswords } from "../ports/passwords/node.ts";
 import { type Runtime, type Server, start } from "./process.ts";
 
+const SWEEP_MS = 50;
+
 const node: Runtime = {
   openSqlite: openNodeSqlite,
   passwords: createNodePasswords,
@@ -20,10 +22,14 @@ const node: Runtime = {
         },
       );
       server.on("error", reject);
+      // Node closes the connections that are idle when the port closes; one whose request is answered later would be kept for another 6 s.
       const stop = () =>
         new Promise<void>((done) => {
-          server.close(() => done());
-          if ("closeIdleConnections" in server) server.closeIdleConnections();
+          const sweep = setInterval(() => "closeIdleConnections" in server && server.closeIdleConnections(), SWEEP_MS);
+          server.close(() => {
+            clearInterval(sweep);
+            done();
+          });
         });
     }),
 };
