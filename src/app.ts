@@ -102,9 +102,10 @@ export function createApp(deps: Deps): App {
   for (const route of routes) {
     const rule = route.limit === null ? null : env.limits[route.limit ?? "api"];
     const isPublic = route.access === "public";
+    const isProbe = route.limit === null;
     mount(app, route, secretNames, [
-      route.limit === null ? null : started(lifecycle),
-      route.limit === null ? null : timeout(env.requestTimeoutMs),
+      isProbe ? null : started(lifecycle),
+      isProbe && isPublic ? null : timeout(env.requestTimeoutMs),
       rule && limit({ limits, name: route.limit ?? "api", rule, who: clientOf(tokens) }),
       isPublic ? asGuest(tokens) : authenticate(tokens),
       typeof route.access === "string" ? null : authorize(...route.access),
