@@ -91,7 +91,10 @@ describe("the layout", () => {
       /^src\/(runtimes\/|ports\/\w+\/(bun|node|native|pglite|postgres|redis|worker|d1|wasm|pino|pretty|console)[\w-]*\.ts)/;
     const wrong = files.filter(
       (file) =>
-        !vendor.test(file) && /from "(?:node:|bun[:"]|cloudflare:)|\bBun\.|\bprocess\.(?:env|exit|on|once|pid|argv|cwd|version|stdout|stderr)\b/.test(code(file)),
+        !vendor.test(file) &&
+        /from "(?:node:|bun[:"]|cloudflare:)|\bBun\.|\bprocess\.(?:env|exit|on|once|pid|argv|cwd|version|stdout|stderr)\b/.test(
+          code(file),
+        ),
     );
     expect(wrong).toEqual([]);
   });

@@ -10,5 +10,4 @@ export const roles = ["admin", "user"] as const;
 export type Role = (typeof roles)[number];
 
 export const anonymous: Actor = { type: "anonymous" };
-export const system = (id: string): Actor => ({ type: "system", id });
 export const actorId = (actor: Actor): string | null => (actor.type === "anonymous" ? null : actor.id);

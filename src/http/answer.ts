@@ -5,7 +5,7 @@ import { AppError } from "../core/error.ts";
 import type { Context, KeptAnswer } from "../policy/context.ts";
 import { isStale } from "../ports/db/stale.ts";
 import { notModified } from "./etag.ts";
-import { type AppEnv, factsOf, type HttpContext } from "./facts.ts";
+import { type AppEnv, abortOf, factsOf, type HttpContext } from "./facts.ts";
 import type { AnswerStore } from "./idempotency.ts";
 import { respond } from "./respond.ts";
 import { type Route, writes } from "./route.ts";
@@ -14,7 +14,7 @@ import type { Answer, Shaper } from "./shape.ts";
 export function answer(route: Route, shape: Shaper, answers: AnswerStore): Handler<AppEnv> {
   const fresh = writes(route);
   return async (c) => {
-    const { params, body, list, ifMatch } = c.var.input;
+    const { params, body, list, ifMatch } = c.get("input");
     const ctx = contextOf(c, shape, fresh);
     let value: unknown;
     try {
@@ -24,7 +24,7 @@ export function answer(route: Route, shape: Shaper, answers: AnswerStore): Handl
       throw ifMatch !== null && isStale(error) ? new AppError("precondition_failed", { cause: error }) : error;
     }
     const shaped = shape(value, factsOf(c), list);
-    const { claim } = c.var;
+    const claim = c.get("claim");
     if (claim && !claim.kept) await answers.put(kept(claim, shaped));
     return send(c, route, shaped);
   };
@@ -50,7 +50,7 @@ const kept = ({ id, fingerprint, expiresAt }: Kept, { status, headers, body }: A
 
 function contextOf(c: HttpContext, shape: Shaper, fresh: boolean): Context {
   const facts = factsOf(c);
-  const { claim } = c.var;
+  const claim = c.get("claim");
   if (!facts.ability) throw new Error("a route without authentication has no ability");
   return {
     actor: facts.actor,
@@ -60,7 +60,9 @@ function contextOf(c: HttpContext, shape: Shaper, fresh: boolean): Context {
     address: facts.address,
     userAgent: c.req.raw.headers.get("user-agent")?.slice(0, 300) ?? null,
     now: toInstant(facts.clock),
-    signal: facts.abort.signal,
+    get signal() {
+      return abortOf(facts).signal;
+    },
     fresh,
     keep: claim
       ? (value) => {

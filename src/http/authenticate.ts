@@ -17,7 +17,7 @@ export interface Authenticator {
 const BEARER = /^Bearer +([\w.~+/-]+=*)$/i;
 
 /** The token of `Authorization: Bearer` (RFC 6750, 2.1); null without the header. */
-export function bearerOf(c: HttpContext): string | null {
+function bearerOf(c: HttpContext): string | null {
   const header = c.req.raw.headers.get("authorization");
   if (header === null) return null;
   const token = BEARER.exec(header)?.[1];

@@ -14,8 +14,8 @@ export interface Facts {
   readonly clock: number;
   /** Headers that the pipeline adds to whatever answer there will be. */
   readonly headers: Record<string, string>;
-  /** Aborts when the time is up or the client has gone. */
-  readonly abort: AbortController;
+  /** Aborts when the time is up; see `abortOf`. */
+  abort: AbortController | null;
   /** The template of the route that answers, for the log: never the path itself, which may hold personal data. */
   route: string | null;
   actor: Actor;
@@ -35,7 +35,14 @@ export interface Bindings {
 
 export type HttpContext = HonoContext<AppEnv>;
 
-export const factsOf = (c: HttpContext): Facts => c.var.facts;
+/** Not `c.var.facts`: Hono copies all variables into a new object whenever `var` is read. */
+export const factsOf = (c: HttpContext): Facts => c.get("facts");
+
+/** Made when it is first needed, because hardly any request waits for it. */
+export function abortOf(facts: Facts): AbortController {
+  facts.abort ??= new AbortController();
+  return facts.abort;
+}
 
 const REQUEST_ID = /^[\w.:@-]{1,128}$/;
 const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-((?!0{32})[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$/;
@@ -62,7 +69,7 @@ export const facts =
       startedAt: performance.now(),
       clock: clock.now(),
       headers: {},
-      abort: new AbortController(),
+      abort: null,
       route: null,
       actor: anonymous,
       ability: null,

@@ -48,7 +48,7 @@ export const idempotency =
     const facts = factsOf(c);
     const claim: Claim = {
       id: `idem_${(await digest(`${owner(facts)}\n${key}`)).slice(0, 40)}`,
-      fingerprint: await digest(`${route.method} ${c.req.path}\n`, c.var.input.bytes),
+      fingerprint: await digest(`${route.method} ${c.req.path}\n`, c.get("input").bytes),
       expiresAt: toInstant(facts.clock + KEPT_MS),
       kept: false,
     };

@@ -23,7 +23,7 @@ export interface ProblemOptions {
   log: Log;
 }
 
-export function problem(c: HttpContext, error: AppError, typeBase: string): Response {
+function problem(c: HttpContext, error: AppError, typeBase: string): Response {
   const { status, title } = errors[error.code];
   const document: Problem = {
     type: `${typeBase}#${error.code}`,

@@ -5,7 +5,7 @@
 import { type Facts, factsOf, type HttpContext } from "./facts.ts";
 
 /** OWASP's recommendations for an API (REST Security Cheat Sheet): nothing here is a page, except where a route says so. */
-export const securityHeaders = {
+const securityHeaders = {
   "strict-transport-security": "max-age=31536000; includeSubDomains",
   "content-security-policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
   "x-content-type-options": "nosniff",

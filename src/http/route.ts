@@ -104,7 +104,7 @@ export const isIdempotent = (route: Route): boolean => route.idempotent ?? write
 export const statusOf = (route: Route): number => route.status ?? (route.answer ? 200 : 204);
 
 /** From the template to a test of paths: one name a segment, and never more than it. */
-export const pathPattern = (path: string): RegExp =>
+const pathPattern = (path: string): RegExp =>
   new RegExp(`^${path.replace(/[.*+?^$()|[\]\\]/g, "\\$&").replace(/\{\w+\}/g, "[^/]+")}$`);
 
 /** The methods that a path answers, from the declared routes alone; none for a path that does not exist. */

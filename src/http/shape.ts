@@ -1,4 +1,5 @@
 /** From a verb's value to an answer: the envelope, parsed by the declared schema, which fails closed. */
+import { toInstant } from "../core/clock.ts";
 import { AppError } from "../core/error.ts";
 import type { ListInput, Page, Position } from "../core/page.ts";
 import { versionTag } from "../core/version.ts";
@@ -40,7 +41,7 @@ export function shaper(route: Route, { cursors, onSurplus }: ShapeOptions): Shap
   };
 
   return (value, facts, list) => {
-    const timestamp = new Date(facts.clock).toISOString();
+    const timestamp = toInstant(facts.clock);
     if (list) {
       const page = value as Page<Record<string, unknown>>;
       const items = page.items.map((item) => cut(parse(item), list.fields));

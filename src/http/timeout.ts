@@ -1,6 +1,6 @@
 import type { MiddlewareHandler } from "hono";
 import { unavailable } from "../core/error.ts";
-import { type AppEnv, factsOf } from "./facts.ts";
+import { type AppEnv, abortOf, factsOf } from "./facts.ts";
 
 /**
  * Answers 503 when a request has taken too long, and aborts its signal. Whether a write has happened by then is not known: a client that
@@ -8,18 +8,19 @@ import { type AppEnv, factsOf } from "./facts.ts";
  */
 export const timeout =
   (ms: number): MiddlewareHandler<AppEnv> =>
-  async (c, next) => {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
+  (c, next) =>
+    new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => {
         const error = unavailable("The request took too long.");
-        factsOf(c).abort.abort(error);
+        abortOf(factsOf(c)).abort(error);
         reject(error);
       }, ms);
+      const end = (settle: () => void) => {
+        clearTimeout(timer);
+        settle();
+      };
+      next().then(
+        () => end(resolve),
+        (error) => end(() => reject(error)),
+      );
     });
-    try {
-      await Promise.race([next(), late]);
-    } finally {
-      clearTimeout(timer);
-    }
-  };

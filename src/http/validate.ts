@@ -71,7 +71,7 @@ function parse(schema: z.ZodType, value: unknown, part: "body" | "query"): unkno
 }
 
 /** From zod's issues to pointers. The texts are zod's, which name what was expected and never repeat a value. */
-export function faultsOf(error: z.ZodError, part: "body" | "query"): InputFault[] {
+function faultsOf(error: z.ZodError, part: "body" | "query"): InputFault[] {
   const faults = error.issues.flatMap((issue): InputFault[] => {
     const path = issue.path.map((key) => `/${escapePointer(String(key))}`).join("");
     if (issue.code !== "unrecognized_keys") return [{ in: part, pointer: path, detail: issue.message }];
