@@ -163,7 +163,7 @@ export const schema = z.object({
   LIMIT_AUTH: f.limit().register(notes, {
     group: "Limits",
     about: "Requests to the authentication endpoints, per address.",
-    fallback: "100/60s",
+    fallback: "300/60s",
   }),
   LIMIT_LOGIN: f.limit().register(notes, {
     group: "Limits",

@@ -49,7 +49,7 @@ describe("defaults", () => {
       session: { ttlS: 2_592_000, idleS: 604_800 },
       limits: {
         api: { limit: 1000, windowMs: 60_000 },
-        auth: { limit: 100, windowMs: 60_000 },
+        auth: { limit: 300, windowMs: 60_000 },
         login: { limit: 10, windowMs: 300_000 },
       },
       limitStore: "memory",
