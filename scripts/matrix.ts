@@ -1,0 +1,26 @@
+/** Runs the conformance suite in every cell, prints which passed, and writes that into README.md when all did. */
+import process from "node:process";
+import { runtimeNames, runtimes, table } from "../tests/conformance/cells.ts";
+import { writeMatrix } from "../tests/conformance/readme.ts";
+
+const files = runtimes.map((runtime) => `tests/conformance/${runtime}.test.ts`);
+const child = Bun.spawn([process.execPath, "test", "--timeout", "60000", ...files], {
+  cwd: new URL("..", import.meta.url).pathname,
+  stdout: "pipe",
+  stderr: "inherit",
+});
+let printed = "";
+const decoder = new TextDecoder();
+for await (const chunk of child.stdout) {
+  process.stdout.write(chunk);
+  printed += decoder.decode(chunk, { stream: true });
+}
+const lines = printed.split("\n");
+const rows = runtimes.map(
+  (runtime) =>
+    lines.find((line) => line.startsWith(`| ${runtimeNames[runtime]} |`)) ?? `| ${runtimeNames[runtime]} | |`,
+);
+const matrix = table(rows);
+console.log(`\n${matrix}\n`);
+if ((await child.exited) !== 0) process.exit(1);
+await writeMatrix(matrix);

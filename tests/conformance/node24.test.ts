@@ -1,0 +1,3 @@
+import { runSuiteOn } from "./run.ts";
+
+runSuiteOn("node24");

@@ -1,0 +1,36 @@
+/** Every case that is run in every cell, in this order. The last ones look back at what the others have left. */
+import { auditCases } from "./cases/audit.ts";
+import { bodyCases } from "./cases/bodies.ts";
+import { conditionalCases } from "./cases/conditional.ts";
+import { fieldCases } from "./cases/fields.ts";
+import { healthCases } from "./cases/health.ts";
+import { idempotencyCases } from "./cases/idempotency.ts";
+import { limitCases } from "./cases/limits.ts";
+import { listCases } from "./cases/lists.ts";
+import { logCases, silenceCases } from "./cases/log.ts";
+import { pathCases } from "./cases/paths.ts";
+import { rawCases } from "./cases/raw.ts";
+import { scenarioCases } from "./cases/scenarios.ts";
+import { sessionCases } from "./cases/sessions.ts";
+import { tokenCases } from "./cases/tokens.ts";
+import { walkCases } from "./cases/walks.ts";
+import type { Case } from "./world.ts";
+
+export const suite: readonly Case[] = [
+  ...scenarioCases,
+  ...sessionCases,
+  ...tokenCases,
+  ...limitCases,
+  ...pathCases,
+  ...bodyCases,
+  ...fieldCases,
+  ...rawCases,
+  ...walkCases,
+  ...listCases,
+  ...conditionalCases,
+  ...idempotencyCases,
+  ...healthCases,
+  ...logCases,
+  ...auditCases,
+  ...silenceCases,
+];
