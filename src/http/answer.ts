@@ -1,17 +1,17 @@
 /** The end of the pipeline: calls the handler, shapes its value, and answers conditional reads. */
-import type { Handler } from "hono";
 import { toInstant } from "../core/clock.ts";
 import { AppError } from "../core/error.ts";
 import type { Context, KeptAnswer } from "../policy/context.ts";
 import { isStale } from "../ports/db/stale.ts";
 import { notModified } from "./etag.ts";
-import { type AppEnv, abortOf, factsOf, type HttpContext } from "./facts.ts";
+import { abortOf, factsOf, type HttpContext } from "./facts.ts";
 import type { AnswerStore } from "./idempotency.ts";
 import { respond } from "./respond.ts";
 import { type Route, writes } from "./route.ts";
 import type { Answer, Shaper } from "./shape.ts";
+import type { Step } from "./step.ts";
 
-export function answer(route: Route, shape: Shaper, answers: AnswerStore): Handler<AppEnv> {
+export function answer(route: Route, shape: Shaper, answers: AnswerStore): Step {
   const fresh = writes(route);
   return async (c) => {
     const { params, body, list, ifMatch } = c.get("input");

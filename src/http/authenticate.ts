@@ -1,8 +1,8 @@
-import type { MiddlewareHandler } from "hono";
 import type { Actor } from "../core/actor.ts";
 import { AppError } from "../core/error.ts";
 import type { Ability } from "../policy/ability.ts";
-import { type AppEnv, factsOf, type HttpContext } from "./facts.ts";
+import { factsOf, type HttpContext } from "./facts.ts";
+import type { Step } from "./step.ts";
 
 /** Who bears a token, and what they may do. Implemented by modules/auth. */
 export interface Authenticator {
@@ -28,18 +28,18 @@ function bearerOf(c: HttpContext): string | null {
 
 /** Makes the request's actor known. Without a token it is nobody; with one that is not valid the request is refused. */
 export const authenticate =
-  (authenticator: Authenticator): MiddlewareHandler<AppEnv> =>
+  (authenticator: Authenticator): Step =>
   async (c, next) => {
     const facts = factsOf(c);
     const token = bearerOf(c);
     if (token === null) facts.ability = authenticator.guest;
-    else Object.assign(facts, await authenticator.authenticate(token));
-    await next();
+    else ({ actor: facts.actor, ability: facts.ability } = await authenticator.authenticate(token));
+    return next();
   };
 
 /** For routes where no token is looked at. */
 export const asGuest =
-  ({ guest }: Authenticator): MiddlewareHandler<AppEnv> =>
+  ({ guest }: Authenticator): Step =>
   (c, next) => {
     factsOf(c).ability = guest;
     return next();

@@ -1,14 +1,14 @@
-import type { MiddlewareHandler } from "hono";
 import { AppError } from "../core/error.ts";
 import type { Action, Subject } from "../policy/ability.ts";
-import { type AppEnv, factsOf } from "./facts.ts";
+import { factsOf } from "./facts.ts";
+import type { Step } from "./step.ts";
 
 /**
  * Refuses an actor that could do this to no row at all: 401 when it is not known who asks, 403 when it is. Which rows it may be done to
  * is decided in the SQL, where what is not allowed does not exist.
  */
 export const authorize =
-  (action: Action, subject: Subject): MiddlewareHandler<AppEnv> =>
+  (action: Action, subject: Subject): Step =>
   (c, next) => {
     const { actor, ability } = factsOf(c);
     if (ability?.can(action, subject)) return next();

@@ -2,6 +2,7 @@ import type { MiddlewareHandler } from "hono";
 import { AppError, unavailable } from "../core/error.ts";
 import { assertLength } from "./body.ts";
 import type { AppEnv } from "./facts.ts";
+import type { Step } from "./step.ts";
 
 const MAX_URL = 8192;
 const HOST = /^(?:[\w.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i;
@@ -21,7 +22,7 @@ export const guard =
 
 /** Refuses work until the database is migrated. Probes are answered all the while. */
 export const started =
-  (lifecycle: { phase: string }): MiddlewareHandler<AppEnv> =>
+  (lifecycle: { phase: string }): Step =>
   (_, next) => {
     if (lifecycle.phase === "starting") throw unavailable("The server is starting.");
     return next();

@@ -5,14 +5,14 @@
  * two requests with one key that run at the same time one commits, and the other's whole list is undone by the unique constraint; it then
  * answers what the first has stored. Only answers of success are stored; a refused request may be tried again with the same key.
  */
-import type { MiddlewareHandler } from "hono";
 import { actorId } from "../core/actor.ts";
 import { toInstant } from "../core/clock.ts";
 import { AppError } from "../core/error.ts";
 import type { KeptAnswer } from "../policy/context.ts";
-import { type AppEnv, type Facts, factsOf, type HttpContext } from "./facts.ts";
+import { type Facts, factsOf, type HttpContext } from "./facts.ts";
 import { respond } from "./respond.ts";
 import type { Route } from "./route.ts";
+import type { Step } from "./step.ts";
 
 /** Where answers are kept. Implemented by modules/idempotency. */
 export interface AnswerStore {
@@ -34,7 +34,7 @@ const KEY = /^[\x21-\x7e]{1,255}$/;
 const KEPT_MS = 24 * 60 * 60 * 1000;
 
 export const idempotency =
-  (route: Route, answers: AnswerStore): MiddlewareHandler<AppEnv> =>
+  (route: Route, answers: AnswerStore): Step =>
   async (c, next) => {
     const header = c.req.raw.headers.get("idempotency-key");
     if (header === null) return next();
@@ -56,15 +56,15 @@ export const idempotency =
     if (before) return replay(c, before);
 
     c.set("claim", claim);
-    await next();
-    // Whoever lost the race was undone by the unique constraint, or was refused because the winner had changed the row (412) or deleted it
-    // (404) by then. The winner's answer is there in each case; without one the refusal stands.
-    if (c.error instanceof AppError && c.error.status < 500) {
-      const first = await find(answers, claim);
-      if (first) {
-        c.res = undefined;
-        c.res = replay(c, first);
-      }
+    try {
+      return await next();
+    } catch (error) {
+      // Whoever lost the race was undone by the unique constraint, or was refused because the winner had changed the row (412) or deleted it
+      // (404) by then. The winner's answer is there in each case; without one the refusal stands.
+      const refused = error instanceof AppError && error.status < 500;
+      const first = refused ? await find(answers, claim) : null;
+      if (!first) throw error;
+      return replay(c, first);
     }
   };
 

@@ -1,8 +1,8 @@
 /** Rate limits, told by the header fields of draft-ietf-httpapi-ratelimit-headers-10. */
-import type { MiddlewareHandler } from "hono";
 import { AppError } from "../core/error.ts";
 import type { Limits, Rule } from "../ports/limits/port.ts";
-import { type AppEnv, type Facts, factsOf, type HttpContext } from "./facts.ts";
+import { type Facts, factsOf, type HttpContext } from "./facts.ts";
+import type { Step } from "./step.ts";
 
 export interface LimitOptions {
   limits: Limits;
@@ -14,10 +14,10 @@ export interface LimitOptions {
 }
 
 export const limit =
-  ({ limits, name, rule, who }: LimitOptions): MiddlewareHandler<AppEnv> =>
+  ({ limits, name, rule, who }: LimitOptions): Step =>
   async (c, next) => {
     await count({ limits, name, rule, key: who(c), facts: factsOf(c) });
-    await next();
+    return next();
   };
 
 /** Counts one use; throws `too_many_requests` when there is none left. Also for verbs that limit by what they were given. */

@@ -1,4 +1,3 @@
-import type { MiddlewareHandler } from "hono";
 import type { z } from "zod";
 import { AppError, type InputFault } from "../core/error.ts";
 import type { ListInput } from "../core/page.ts";
@@ -6,9 +5,10 @@ import type { IfMatch } from "../core/version.ts";
 import { escapePointer, readJson, storable } from "./body.ts";
 import type { CursorCodec } from "./cursor.ts";
 import { ifMatchOf } from "./etag.ts";
-import type { AppEnv, HttpContext } from "./facts.ts";
+import type { HttpContext } from "./facts.ts";
 import { listQuery, toListInput } from "./list.ts";
 import { type Route, writes } from "./route.ts";
+import type { Step } from "./step.ts";
 
 /** The request as the route's schemas parsed it. */
 export interface Input {
@@ -24,10 +24,7 @@ const MAX_FAULTS = 20;
 const NOTHING = new Uint8Array();
 
 /** Parses everything that the client sent, and reports all faults of one part together. */
-export function validate(
-  route: Route,
-  { bodyLimit, cursors }: { bodyLimit: number; cursors: CursorCodec },
-): MiddlewareHandler<AppEnv> {
+export function validate(route: Route, { bodyLimit, cursors }: { bodyLimit: number; cursors: CursorCodec }): Step {
   const query = route.list && listQuery(route.list);
   return async (c, next) => {
     const params = route.params ? parseParams(route.params, c) : undefined;
@@ -37,7 +34,7 @@ export function validate(
     const sent = route.body ? await readJson(c, bodyLimit) : undefined;
     const body = route.body && sent ? parse(route.body, sent.value, "body") : undefined;
     c.set("input", { params, body, bytes: sent?.bytes ?? NOTHING, list, ifMatch });
-    await next();
+    return next();
   };
 }
 
