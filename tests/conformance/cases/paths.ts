@@ -3,14 +3,19 @@ import { expect } from "bun:test";
 import { settings } from "../settings.ts";
 import { type Case, unique, type World } from "../world.ts";
 
-/** The document's paths, filled in with somebody's id. */
-const pathsOf = ({ document, owner }: World): { path: string; methods: string[] }[] =>
-  Object.entries(document.paths as Record<string, object>).map(([path, item]) => ({
+/** Beside the operations. */
+const pages = ["/openapi.json", "/docs", "/docs/errors"].map((path) => ({ path, methods: ["GET"] }));
+
+/** The document's paths, filled in with somebody's id, and the pages. */
+const pathsOf = ({ document, owner }: World): { path: string; methods: string[] }[] => [
+  ...Object.entries(document.paths as Record<string, object>).map(([path, item]) => ({
     path: path.replace("{id}", owner.id),
     methods: Object.keys(item)
       .filter((key) => ["get", "post", "put", "patch", "delete"].includes(key))
       .map((method) => method.toUpperCase()),
-  }));
+  })),
+  ...pages,
+];
 
 const withHead = (methods: string[]) =>
   [...(methods.includes("GET") ? ["HEAD"] : []), ...methods, "OPTIONS"].toSorted();
