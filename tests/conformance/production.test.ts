@@ -1,7 +1,9 @@
-/** What is different in production: what it prints, and what it refuses to start with. */
+/** The build in production, away from the project and its packages: what it serves, prints, and refuses to start with. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
+import { build } from "../../scripts/build.ts";
 import { createClient } from "../helpers/client.ts";
+import { temporaryFolder } from "../helpers/databases.ts";
 import { commandOf, processRuntimes, type Server, startServer } from "../helpers/server.ts";
 import { openStore, type Store } from "../helpers/store.ts";
 import { environment, settings } from "./settings.ts";
@@ -18,6 +20,10 @@ const bad = {
   DATABASE_URL: "mysql://root:hunter2@127.0.0.1/app",
 };
 
+const built = temporaryFolder();
+beforeAll(() => build(built.path), LIMIT_MS);
+afterAll(() => built.remove());
+
 for (const runtime of processRuntimes) {
   const found = commandOf(runtime);
   const why = "missing" in found ? ` (${found.missing})` : "";
@@ -26,7 +32,7 @@ for (const runtime of processRuntimes) {
     let server: Server;
     beforeAll(async () => {
       store = await openStore("sqlite");
-      server = await startServer({ runtime, database: store.url, env: production });
+      server = await startServer({ runtime, database: store.url, env: production, build: built.path });
     }, LIMIT_MS);
     afterAll(async () => {
       await server?.stop();
@@ -46,10 +52,18 @@ for (const runtime of processRuntimes) {
         expect(server.output()).not.toContain(secret);
     });
 
+    test("the reference page has its script, from beside the build", async () => {
+      const page = await (await fetch(`${server.url}/docs`)).text();
+      const script = /src="([^"]*scalar[^"]*)"/.exec(page)?.[1] ?? "no script";
+      const answer = await fetch(new URL(script, `${server.url}/docs`));
+      expect([answer.status, answer.headers.get("content-type")]).toEqual([200, "text/javascript; charset=utf-8"]);
+      expect((await answer.text()).length).toBeGreaterThan(1_000_000);
+    });
+
     test(
       "a second start finds what the first one made, and makes nothing again",
       async () => {
-        const again = await startServer({ runtime, database: store.url, env: production });
+        const again = await startServer({ runtime, database: store.url, env: production, build: built.path });
         const rows = await store.query?.("select email, role from users");
         expect(rows).toEqual([{ email: settings.admin.email, role: "admin" }]);
         expect(again.lines().filter(({ msg }) => msg.includes("migrations"))).toEqual([]);

@@ -1,4 +1,4 @@
-/** The service as a process of its own, from the sources, on a free port, in an empty folder, with nothing of this process's environment. */
+/** The service as a process of its own, from the sources or a build, on a free port, in an empty folder, with nothing of this process's environment. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { temporaryFolder } from "./databases.ts";
 import { nodes } from "./nodes.ts";
@@ -38,6 +38,8 @@ export interface ServerOptions {
   /** A `DATABASE_URL`. */
   database: string;
   env?: Record<string, string>;
+  /** The folder of a build, to be run in place of the sources. */
+  build?: string;
 }
 
 const START_MS = 30_000;
@@ -45,19 +47,22 @@ const LINE_MS = 5000;
 const entry = (name: string) => new URL(`../../src/runtimes/${name}.ts`, import.meta.url).pathname;
 
 /** The command of a runtime, or why there is none here. In CI each has to be there. */
-export function commandOf(runtime: ProcessRuntime): { command: string[] } | { missing: string } {
-  if (runtime === "bun") return { command: [process.execPath, entry("bun")] };
+export function commandOf(runtime: ProcessRuntime, build?: string): { command: string[] } | { missing: string } {
+  if (runtime === "bun") return { command: [process.execPath, build ? `${build}/server.js` : entry("bun")] };
   const name = `Node ${runtime.slice("node".length)}`;
   const node = nodes.find((known) => known.name === name);
-  if (node) return { command: [node.path, "--disable-warning=ExperimentalWarning", entry("node")] };
+  if (node)
+    return {
+      command: [node.path, "--disable-warning=ExperimentalWarning", build ? `${build}/server.js` : entry("node")],
+    };
   const missing = `${name} is not installed (node_modules/${runtime} is for x64 Linux)`;
   if (process.env.CI === "true") throw new Error(missing);
   return { missing };
 }
 
 /** Resolves when it is ready to serve. Rejects with what it printed when it ends before. */
-export async function startServer({ runtime, database, env = {} }: ServerOptions): Promise<Server> {
-  const found = commandOf(runtime);
+export async function startServer({ runtime, database, env = {}, build }: ServerOptions): Promise<Server> {
+  const found = commandOf(runtime, build);
   if ("missing" in found) throw new Error(found.missing);
   const [command = "", ...args] = found.command;
   const folder = temporaryFolder();
