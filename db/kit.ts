@@ -16,6 +16,10 @@ export const casing = "snake_case";
  * them in another zone.
  */
 export function instantFromPg(text: string): Instant {
+  // The two forms that rows have almost always, `…:00+00` and `…:00.123+00`: a list of 20 decodes 40 of them.
+  const fast = text.charCodeAt(4) === 45 && text.endsWith("+00");
+  if (fast && text.length === 26) return `${text.slice(0, 10)}T${text.slice(11, 23)}Z`;
+  if (fast && text.length === 22) return `${text.slice(0, 10)}T${text.slice(11, 19)}.000Z`;
   const inUtc = text.endsWith("+00") || text.endsWith("+00:00");
   if (!inUtc || text.charCodeAt(0) === 45 || text.length > 35) return toInstant(Date.parse(text));
   const end = text.lastIndexOf("+");

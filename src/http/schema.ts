@@ -43,10 +43,27 @@ export const id = (prefix: IdPrefix) =>
 
 export const instant = () => z.iso.datetime({ precision: 3 }).length(24);
 
+/**
+ * For outputs: that a value is there and of its type is checked, and its form is told to readers of the document. It was checked when it
+ * came in; matching every pattern again took a quarter of the time of a list.
+ */
+export const shown = {
+  id: (prefix: IdPrefix) => {
+    const length = prefix.length + 27;
+    return z.string().meta({ minLength: length, maxLength: length, pattern: idPattern(prefix).source });
+  },
+  instant: () => z.string().meta({ format: "date-time", minLength: 24, maxLength: 24 }),
+  email: () => z.string().meta({ format: "email", maxLength: 254 }),
+  line: (max: number) => z.string().meta({ minLength: 1, maxLength: max, pattern: oneLine.source }),
+  prose: (max: number) => z.string().meta({ maxLength: max, pattern: noNul.source }),
+};
+
 /** What every resource shows of itself. */
 export const baseDto = (prefix: IdPrefix) => ({
-  id: id(prefix).describe("Sorts by the time of its making."),
-  createdAt: instant().describe("When it was made. ISO-8601, UTC, milliseconds."),
-  updatedAt: instant().describe("When it last changed."),
-  version: z.int().min(1).max(2_147_483_647).describe("Rises by one with each change; its entity tag."),
+  id: shown.id(prefix).describe("Sorts by the time of its making."),
+  createdAt: shown.instant().describe("When it was made. ISO-8601, UTC, milliseconds."),
+  updatedAt: shown.instant().describe("When it last changed."),
+  version: z
+    .int()
+    .meta({ minimum: 1, maximum: 2_147_483_647, description: "Rises by one with each change; its entity tag." }),
 });

@@ -29,6 +29,7 @@ export function fieldsOf(
  */
 export function mask<R extends object>(ability: Ability, action: Action, subject: Subject, row: R): Partial<R> {
   const plan = planOf(ability, action, subject);
+  if (plan.everything) return row;
   const values = complete(plan, row);
   if (!plan.byField) return judge(plan.rules, values) ? row : {};
   const verdicts = new Map<unknown, boolean>();

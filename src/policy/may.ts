@@ -10,6 +10,8 @@ interface Plan {
   readonly rules: readonly Rule[];
   /** Whether a rule names fields, so that the fields of one row can differ. */
   readonly byField: boolean;
+  /** Every row, whatever is in it, is allowed with all of its fields: nothing of it has to be looked at. */
+  readonly everything: boolean;
   /** The fields that conditions look at. */
   readonly needs: ReadonlySet<string>;
   /** The rules about one field. Fields with the same rules share one list. */
@@ -29,14 +31,18 @@ export const planOf = forEachQuestion(makePlan);
 
 function makePlan(ability: Ability, action: Action, subject: Subject): Plan {
   const possible = ability.possibleRulesFor(action, subject);
-  const byField = new Map<string, readonly Rule[]>();
+  const known = new Map<string, readonly Rule[]>();
   const lists = new Map<string, readonly Rule[]>();
+  const rules = ability.rulesFor(action, subject);
+  const byField = possible.some((rule) => rule.fields !== undefined);
+  const [strongest] = rules;
   return {
-    rules: ability.rulesFor(action, subject),
-    byField: possible.some((rule) => rule.fields !== undefined),
+    rules,
+    byField,
+    everything: !byField && strongest !== undefined && !strongest.inverted && !strongest.conditions,
     needs: new Set(possible.flatMap((rule) => (rule.ast ? fieldsIn(rule.ast) : []))),
     rulesOf: (field) =>
-      remember(byField, field, () => {
+      remember(known, field, () => {
         const rules = ability.rulesFor(action, subject, field);
         return remember(lists, rules.map((rule) => rule.priority).join(), () => rules);
       }),

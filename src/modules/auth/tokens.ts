@@ -44,6 +44,8 @@ export interface Tokens extends Authenticator, Revocations {
 interface Bearer {
   actor: Extract<Actor, { type: "user" }>;
   ability: Ability;
+  /** Until when the database need not be asked again; the rest is kept for longer, to be compared with what it says then. */
+  checkedUntil: number;
 }
 
 const MAX_REMEMBERED = 20_000;
@@ -84,13 +86,19 @@ export function createTokens(deps: TokenDeps): Tokens {
 
   async function bearer(sessionId: string): Promise<Bearer> {
     const before = bearers.get(sessionId);
-    if (before) return before;
+    if (before && before.checkedUntil > clock.now()) return before;
     const generation = bearers.generation();
     const actor = await bearerOf(sessionId);
     if (!actor) throw new AppError("unauthenticated", { detail: "The session has ended." });
-    const found = { actor, ability: abilities.abilityFor(actor) };
+    // What an actor may do follows from the actor alone: while that is the same, so is its ability, and all that was derived from it.
+    const same = before && before.actor.id === actor.id && before.actor.role === actor.role;
+    const found: Bearer = {
+      actor: same ? before.actor : actor,
+      ability: same ? before.ability : abilities.abilityFor(actor),
+      checkedUntil: clock.now() + stateTtlMs,
+    };
     // A change that was made while the database was asked must not be overwritten by what was read before it.
-    if (stateTtlMs > 0 && generation === bearers.generation()) bearers.set(sessionId, found, clock.now() + stateTtlMs);
+    if (generation === bearers.generation()) bearers.set(sessionId, found, clock.now() + ttlS * 1000);
     return found;
   }
 

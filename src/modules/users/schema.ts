@@ -2,11 +2,13 @@ import { z } from "zod";
 import { roles } from "../../core/actor.ts";
 import { idPrefixes } from "../../core/id.ts";
 import type { ListSpec } from "../../http/list.ts";
-import { baseDto, email, id, instant, line, prose } from "../../http/schema.ts";
+import { baseDto, email, id, instant, line, prose, shown } from "../../http/schema.ts";
 
-const name = line(100).describe("How the person is called.");
+const called = "How the person is called.";
+const noted = "A note about the account, for administrators alone.";
+const name = line(100).describe(called);
 const role = z.enum(roles).describe("What the account may do.");
-const remark = prose(2000).nullable().describe("A note about the account, for administrators alone.");
+const remark = prose(2000).nullable().describe(noted);
 /** NIST SP 800-63B: length is what counts; no rules of composition. Hashed exactly as it is sent. */
 export const password = z
   .string()
@@ -15,7 +17,13 @@ export const password = z
   .meta({ format: "password", description: "10 to 256 characters, of any kind." });
 
 export const UserDto = z
-  .object({ ...baseDto(idPrefixes.user), email: email(), name, role, remark: remark.optional() })
+  .object({
+    ...baseDto(idPrefixes.user),
+    email: shown.email(),
+    name: shown.line(100).describe(called),
+    role,
+    remark: shown.prose(2000).nullable().optional().describe(noted),
+  })
   .meta({ id: "User", description: "A person's account." });
 
 export const NewUser = z

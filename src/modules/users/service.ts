@@ -11,7 +11,7 @@ import type { Passwords } from "../../ports/passwords/port.ts";
 import { audit } from "../audit/statement.ts";
 import { keep } from "../idempotency/store.ts";
 import type { NewUser, UserChanges } from "./schema.ts";
-import { createUserStore, endSessions, insertUser, type User, updateUser } from "./store.ts";
+import { createUserStore, deleteUser, endSessions, insertUser, type User, updateUser } from "./store.ts";
 
 /** Told when what an account may do has changed, so that no remembered token outlives it. Implemented by modules/auth. */
 export interface Revocations {
@@ -27,15 +27,9 @@ export interface UsersDeps {
 
 export type Users = ReturnType<typeof createUsers>;
 
-type Shown = Omit<User, "deletedAt">;
-
 export function createUsers({ db, passwords, revocations, abilities }: UsersDeps) {
   const store = createUserStore(db);
-  /** A deleted account is shown to nobody, so the time of its deletion is nothing to show. */
-  const shown = (ctx: Context, user: User): Shown => {
-    const { deletedAt: _, ...rest } = mask(ctx.ability, "read", "User", user) as User;
-    return rest;
-  };
+  const shown = (ctx: Context, user: User) => mask(ctx.ability, "read", "User", user) as User;
   const entity = (id: string) => ({ type: "User", id });
 
   /** What the actor cannot see does not exist; what it sees and cannot change is forbidden. */
@@ -46,11 +40,11 @@ export function createUsers({ db, passwords, revocations, abilities }: UsersDeps
     return user;
   }
 
-  async function create(ctx: Context, id: string, { password, ...input }: NewUser): Promise<Shown> {
+  async function create(ctx: Context, id: string, { password, ...input }: NewUser): Promise<User> {
     const passwordHash = password === undefined ? null : await passwords.hash(password);
-    const user: User = { ...input, id, createdAt: ctx.now, updatedAt: ctx.now, version: 1, deletedAt: null };
+    const user: User = { ...input, id, createdAt: ctx.now, updatedAt: ctx.now, version: 1 };
     await db.atomic((tx) => [
-      tx.prepare(insertUser)({ ...user, passwordHash }),
+      tx.prepare(insertUser)({ ...user, passwordHash, deletedAt: null }),
       audit(tx, ctx, { action: "user.create", entity: entity(id), after: { ...user, passwordHash } }),
       keep(tx, ctx, shown(ctx, user)),
     ]);
@@ -58,26 +52,26 @@ export function createUsers({ db, passwords, revocations, abilities }: UsersDeps
   }
 
   return {
-    async get(ctx: Context, id: string): Promise<Shown> {
+    async get(ctx: Context, id: string): Promise<User> {
       return shown(ctx, await seen(ctx, id, null));
     },
 
-    async list(ctx: Context, input: ListInput): Promise<Page<Shown>> {
+    async list(ctx: Context, input: ListInput): Promise<Page<User>> {
       const page = await store.page(ctx, input);
       return { ...page, items: page.items.map((user) => shown(ctx, user)) };
     },
 
-    create: (ctx: Context, input: NewUser): Promise<Shown> => create(ctx, newId(idPrefixes.user), input),
+    create: (ctx: Context, input: NewUser): Promise<User> => create(ctx, newId(idPrefixes.user), input),
 
     /** Whoever registers acts as the account that they make, and sees of it what its owner sees. */
-    register(ctx: Context, input: Pick<NewUser, "email" | "name" | "password">): Promise<Shown> {
+    register(ctx: Context, input: Pick<NewUser, "email" | "name" | "password">): Promise<User> {
       const id = newId(idPrefixes.user);
       const actor: Actor = { type: "user", id, role: "user", sessionId: null };
       const owner = { ...ctx, actor, ability: abilities.abilityFor(actor) };
       return create(owner, id, { ...input, role: "user", remark: null });
     },
 
-    async update(ctx: Context, id: string, changes: UserChanges, ifMatch: IfMatch): Promise<Shown> {
+    async update(ctx: Context, id: string, changes: UserChanges, ifMatch: IfMatch): Promise<User> {
       const before = await seen(ctx, id, ifMatch);
       const names = Object.keys(changes) as (keyof UserChanges)[];
       assertFields(ctx.ability, "update", "User", before, names);
@@ -99,11 +93,10 @@ export function createUsers({ db, passwords, revocations, abilities }: UsersDeps
     async remove(ctx: Context, id: string, ifMatch: IfMatch): Promise<void> {
       const before = await seen(ctx, id, ifMatch);
       refuseSelf(ctx, id, "account");
-      const after: User = { ...before, deletedAt: ctx.now, version: before.version + 1, updatedAt: ctx.now };
       await db.atomic((tx) => [
-        must(tx.prepare(updateUser)({ ...after, seen: before.version })),
+        must(tx.prepare(deleteUser)({ id, seen: before.version, now: ctx.now })),
         tx.prepare(endSessions)({ userId: id, now: ctx.now }),
-        audit(tx, ctx, { action: "user.delete", entity: entity(id), before, after }),
+        audit(tx, ctx, { action: "user.delete", entity: entity(id), before }),
         keep(tx, ctx, undefined),
       ]);
       revocations.forgetUser(id);

@@ -19,7 +19,6 @@ export const userColumns = ({ users }: Tables) => ({
   name: users.name,
   role: users.role,
   remark: users.remark,
-  deletedAt: users.deletedAt,
 });
 
 export type User = Pick<Tables["users"]["$inferSelect"], keyof ReturnType<typeof userColumns>>;
@@ -35,9 +34,19 @@ export const updateUser = (q: Builders, { users }: Tables) =>
       name: value("name", users.name),
       role: value("role", users.role) as never,
       remark: value("remark", users.remark),
-      deletedAt: value("deletedAt", users.deletedAt),
       updatedAt: value("updatedAt", users.updatedAt),
       version: value("version", users.version),
+    })
+    .where(and(eq(users.id, sql.placeholder("id")), eq(users.version, sql.placeholder("seen"))));
+
+/** The row stays; it is part of nothing any more. */
+export const deleteUser = (q: Builders, { users }: Tables) =>
+  q
+    .update(users)
+    .set({
+      deletedAt: value("now", users.deletedAt),
+      updatedAt: value("now", users.updatedAt),
+      version: sql`${users.version} + 1`,
     })
     .where(and(eq(users.id, sql.placeholder("id")), eq(users.version, sql.placeholder("seen"))));
 
