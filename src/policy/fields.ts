@@ -27,8 +27,16 @@ export function fieldsOf(
  * The fields of this row that the ability allows `action` on. The row itself, not a copy, when that is all of them.
  * @throws Error when the row lacks a field that a condition looks at.
  */
-export function mask<R extends object>(ability: Ability, action: Action, subject: Subject, row: R): Partial<R> {
+export const mask = <R extends object>(ability: Ability, action: Action, subject: Subject, row: R): Partial<R> =>
+  masked(planOf(ability, action, subject), row);
+
+/** `mask` for the rows of a list, with the rules looked up once. */
+export function maskAll<R extends object>(ability: Ability, action: Action, subject: Subject, rows: R[]): Partial<R>[] {
   const plan = planOf(ability, action, subject);
+  return plan.everything ? rows : rows.map((row) => masked(plan, row));
+}
+
+function masked<R extends object>(plan: ReturnType<typeof planOf>, row: R): Partial<R> {
   if (plan.everything) return row;
   const values = complete(plan, row);
   if (!plan.byField) return judge(plan.rules, values) ? row : {};

@@ -5,7 +5,7 @@ import type { ListInput, Page } from "../../core/page.ts";
 import { assertMatch, type IfMatch } from "../../core/version.ts";
 import type { AbilityFactory } from "../../policy/ability.ts";
 import type { Context } from "../../policy/context.ts";
-import { assertFields, mask } from "../../policy/fields.ts";
+import { assertFields, mask, maskAll } from "../../policy/fields.ts";
 import { type Db, must } from "../../ports/db/port.ts";
 import type { Passwords } from "../../ports/passwords/port.ts";
 import { audit } from "../audit/statement.ts";
@@ -58,7 +58,7 @@ export function createUsers({ db, passwords, revocations, abilities }: UsersDeps
 
     async list(ctx: Context, input: ListInput): Promise<Page<User>> {
       const page = await store.page(ctx, input);
-      return { ...page, items: page.items.map((user) => shown(ctx, user)) };
+      return { ...page, items: maskAll(ctx.ability, "read", "User", page.items) as User[] };
     },
 
     create: (ctx: Context, input: NewUser): Promise<User> => create(ctx, newId(idPrefixes.user), input),
