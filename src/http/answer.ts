@@ -57,8 +57,12 @@ function contextOf(c: HttpContext, shape: Shaper, fresh: boolean): Context {
     ability: facts.ability,
     requestId: facts.requestId,
     traceId: facts.traceId,
-    address: facts.address,
-    userAgent: c.req.raw.headers.get("user-agent")?.slice(0, 300) ?? null,
+    get address() {
+      return facts.address;
+    },
+    get userAgent() {
+      return c.req.raw.headers.get("user-agent")?.slice(0, 300) ?? null;
+    },
     now: toInstant(facts.clock),
     get signal() {
       return abortOf(facts).signal;

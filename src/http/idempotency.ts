@@ -69,7 +69,7 @@ export const idempotency =
   };
 
 /** Another client's key is another key. Strangers are told apart by address. */
-const owner = ({ actor, address }: Facts): string => `${actor.type}:${actorId(actor) ?? address}`;
+const owner = (facts: Facts): string => `${facts.actor.type}:${actorId(facts.actor) ?? facts.address}`;
 
 async function find(answers: AnswerStore, { id, fingerprint }: Claim): Promise<KeptAnswer | null> {
   const answer = await answers.find(id);

@@ -8,18 +8,22 @@ import type { Step } from "./step.ts";
  */
 export const timeout =
   (ms: number): Step =>
-  async (c, next) => {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
+  (c, next) =>
+    new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
         const error = unavailable("The request took too long.");
         abortOf(factsOf(c)).abort(error);
         reject(error);
       }, ms);
+      const end =
+        <T>(settle: (value: T) => void) =>
+        (value: T) => {
+          clearTimeout(timer);
+          settle(value);
+        };
+      try {
+        next().then(end(resolve), end(reject));
+      } catch (error) {
+        end(reject)(error);
+      }
     });
-    try {
-      return await Promise.race([next(), late]);
-    } finally {
-      clearTimeout(timer);
-    }
-  };

@@ -16,7 +16,7 @@ const bun: Runtime = {
       idleTimeout: IDLE_S,
       maxRequestBodySize: HARD_BODY_LIMIT,
       development: false,
-      fetch: (request, server) => fetch(request, { peer: server.requestIP(request)?.address ?? null }),
+      fetch: (request, server) => fetch(request, { peer: () => server.requestIP(request)?.address ?? null }),
     });
     return { url: server.url.href.replace(/\/$/, ""), stop: () => server.stop() };
   },

@@ -12,7 +12,7 @@ const node: Runtime = {
     new Promise<Server>((resolve, reject) => {
       const server = serve(
         {
-          fetch: (request, { incoming }) => fetch(request, { peer: incoming.socket.remoteAddress ?? null }),
+          fetch: (request, { incoming }) => fetch(request, { peer: () => incoming.socket.remoteAddress ?? null }),
           port,
           hostname: host,
         },

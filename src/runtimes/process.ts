@@ -15,7 +15,7 @@ import { openLog } from "./open-log.ts";
 import { prepareDatabase, readiness } from "./prepare.ts";
 import { shutdownOnSignal } from "./shutdown.ts";
 
-export type Fetch = (request: Request, bindings: { peer: string | null }) => Response | Promise<Response>;
+export type Fetch = (request: Request, bindings: { peer: () => string | null }) => Response | Promise<Response>;
 
 export interface Runtime {
   openSqlite: (path: string) => SqliteFile;

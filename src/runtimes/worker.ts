@@ -37,7 +37,7 @@ export default {
     if (built === undefined) built = await build(bindings);
     if (!built) return misconfigured();
     const { app, scoped } = built;
-    const peer = request.headers.get("cf-connecting-ip");
+    const peer = () => request.headers.get("cf-connecting-ip");
     return scoped(
       () => app.fetch(request, { peer }),
       (promise) => invocation.waitUntil(promise),
