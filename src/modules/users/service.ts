@@ -96,7 +96,12 @@ export function createUsers({ db, passwords, revocations, abilities }: UsersDeps
       await db.atomic((tx) => [
         must(tx.prepare(deleteUser)({ id, seen: before.version, now: ctx.now })),
         tx.prepare(endSessions)({ userId: id, now: ctx.now }),
-        audit(tx, ctx, { action: "user.delete", entity: entity(id), before }),
+        audit(tx, ctx, {
+          action: "user.delete",
+          entity: entity(id),
+          before: { deletedAt: null },
+          after: { deletedAt: ctx.now },
+        }),
         keep(tx, ctx, undefined),
       ]);
       revocations.forgetUser(id);
