@@ -1,12 +1,19 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Env } from "../env.ts";
-import { createPgDb } from "../ports/db/pg.ts";
+import { createPgDb, type PgClient } from "../ports/db/pg.ts";
 import type { Db } from "../ports/db/port.ts";
+import type { PostgresOptions } from "../ports/db/postgres-options.ts";
 import type { SqliteFile } from "../ports/db/sqlite-file.ts";
 
+/** The database drivers of a runtime. That of PostgreSQL servers is loaded when it is needed. */
+export interface Drivers {
+  openSqlite: (path: string) => SqliteFile;
+  openPostgres: () => Promise<(options: PostgresOptions) => PgClient>;
+}
+
 /** Opens the engine that the environment chose, and loads no other. */
-export async function openDb(database: Env["database"], openSqlite: (path: string) => SqliteFile): Promise<Db> {
+export async function openDb(database: Env["database"], { openSqlite, openPostgres }: Drivers): Promise<Db> {
   const { url } = database;
   if (url.engine === "pglite") {
     const { createPglite } = await import("../ports/db/pglite.ts");
@@ -21,9 +28,9 @@ export async function openDb(database: Env["database"], openSqlite: (path: strin
     return createSqliteDb("sqlite", createFileClient(openSqlite(url.file)));
   }
   if (url.engine !== "postgres") throw new Error("D1 is reached by a binding, on Workers alone");
-  const { createPostgres } = await import("../ports/db/postgres.ts");
+  const connect = await openPostgres();
   const open = (secret: { reveal(): string }) =>
-    createPostgres({
+    connect({
       url: secret.reveal(),
       poolSize: database.poolSize,
       statementTimeoutMs: database.statementTimeoutMs,

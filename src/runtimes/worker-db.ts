@@ -19,12 +19,16 @@ const MAX_CONNECTIONS = 5;
 interface Scope {
   client: PgClient | null;
   over: boolean;
+  /** What goes on after the answer, and may use the database. */
+  pending: Promise<unknown>[];
 }
 
 export interface WorkerDb {
   db: Db;
-  /** Runs the work of one request. `later` gets what is to be finished after the answer: the connections are given back. */
+  /** Runs the work of one request. `later` gets what is to be finished after the answer, the giving back of connections last. */
   scoped<T>(work: () => T | Promise<T>, later: (promise: Promise<void>) => void): Promise<T>;
+  /** Work of the current request that goes on after its answer. */
+  background(work: Promise<unknown>): void;
 }
 
 /** What fails in PostgreSQL or in its driver has a code. A socket of workerd fails with a bare Error, whose words change with the version. */
@@ -34,15 +38,26 @@ function lost(error: unknown): never {
 }
 
 export function openWorkerDb({ database }: Env, { DB }: WorkerEnv): WorkerDb {
-  const { url } = database;
-  if (url.engine === "d1" && DB) {
-    return { db: createSqliteDb("d1", createD1Client(DB)), scoped: async (work) => work() };
+  const scopes = new AsyncLocalStorage<Scope>();
+  const background = (work: Promise<unknown>) => void scopes.getStore()?.pending.push(work);
+
+  async function scoped<T>(work: () => T | Promise<T>, later: (promise: Promise<void>) => void): Promise<T> {
+    const scope: Scope = { client: null, over: false, pending: [] };
+    try {
+      return await scopes.run(scope, work);
+    } finally {
+      const wait = scope.pending.length > 0;
+      if (wait) later(Promise.allSettled(scope.pending).then(() => end(scope)));
+      else if (scope.client) later(end(scope));
+      else scope.over = true;
+    }
   }
+
+  const { url } = database;
+  if (url.engine === "d1" && DB) return { db: createSqliteDb("d1", createD1Client(DB)), scoped, background };
   if (url.engine !== "postgres") throw new Error(`${url.engine} cannot be reached from a Worker`);
   const { poolSize, statementTimeoutMs, idleTimeoutS } = database;
   const options = { url: url.url.reveal(), statementTimeoutMs, idleTimeoutS };
-  const scopes = new AsyncLocalStorage<Scope>();
-
   /** Opened by a request's first statement: many requests have none. */
   function client(): PgClient {
     const scope = scopes.getStore();
@@ -58,16 +73,10 @@ export function openWorkerDb({ database }: Env, { DB }: WorkerEnv): WorkerDb {
       Promise.reject(new Error("Workers do not migrate: `bun run db:migrate` does, before a deployment")),
     async close() {},
   };
-  return {
-    db: createPgDb({ engine: "postgres", primary }),
-    async scoped(work, later) {
-      const scope: Scope = { client: null, over: false };
-      try {
-        return await scopes.run(scope, work);
-      } finally {
-        scope.over = true;
-        if (scope.client) later(scope.client.close());
-      }
-    },
-  };
+  return { db: createPgDb({ engine: "postgres", primary }), scoped, background };
+}
+
+async function end(scope: Scope): Promise<void> {
+  scope.over = true;
+  await scope.client?.close();
 }

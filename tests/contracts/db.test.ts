@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { createBunSql } from "../../src/ports/db/bun-sql.ts";
 import { openBunSqlite } from "../../src/ports/db/bun-sqlite.ts";
 import { type Opened, openPglite, openPostgres, openSqlite } from "../helpers/databases.ts";
 import { nodes } from "../helpers/nodes.ts";
@@ -35,8 +36,10 @@ const hasServer = await serverAnswers();
 
 dbContract("PGlite in memory", () => openPglite("memory", openBunSqlite));
 dbContract("PGlite on disk", () => openPglite("disk", openBunSqlite));
-if (hasServer) dbContract("PostgreSQL", openPostgres);
-else describe.skip("PostgreSQL (no server answers)", () => test("the contract", () => {}));
+if (hasServer) {
+  dbContract("PostgreSQL, Bun.SQL", () => openPostgres(createBunSql));
+  dbContract("PostgreSQL, postgres.js", () => openPostgres());
+} else describe.skip("PostgreSQL (no server answers)", () => test("the contract", () => {}));
 dbContract("bun:sqlite in memory", () => openSqlite("memory", openBunSqlite));
 dbContract("bun:sqlite on disk", () => openSqlite("file", openBunSqlite));
 

@@ -117,19 +117,19 @@ for (const [name, open] of engines) {
         const { migrations, objects } = embeddedSql[db.dialect];
         const [last, ...others] = objects.toReversed();
         const changed: SqlFiles = {
-          migrations: [...migrations, { name: "0001_more", sql: "create table more (id text)" }],
+          migrations: [...migrations, { name: "9999_more", sql: "create table more (id text)" }],
           objects: [...others.toReversed(), { name: last?.name ?? "", sql: `-- said differently\n${last?.sql}` }],
         };
         expect(await checkSchema(db, changed)).toEqual([
-          "migration/0001_more is not applied",
+          "migration/9999_more is not applied",
           `object/${last?.name} is not applied`,
         ]);
         expect(await migrate(db, changed)).toEqual({
-          applied: ["migration/0001_more", `object/${last?.name}`],
+          applied: ["migration/9999_more", `object/${last?.name}`],
           drift: [],
         });
         expect(await migrate(db, changed)).toEqual({ applied: [], drift: [] });
-        expect(await schemaVersion(db)).toBe("0001_more");
+        expect(await schemaVersion(db)).toBe("9999_more");
       }),
     );
 
@@ -163,7 +163,7 @@ for (const [name, open] of engines) {
         const { migrations, objects } = embeddedSql[db.dialect];
         const [first, ...rest] = migrations;
         const edited = [{ name: first?.name ?? "", sql: `${first?.sql}\n-- edited` }, ...rest];
-        const added = { name: "0001_more", sql: "create table more (id text)" };
+        const added = { name: "9999_more", sql: "create table more (id text)" };
         await expect(migrate(db, { migrations: [...edited, added], objects })).rejects.toThrow("only go forward");
         expect(await checkSchema(db)).toEqual([]);
       }),

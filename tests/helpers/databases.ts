@@ -5,10 +5,11 @@ import { join } from "node:path";
 import { embeddedSql } from "../../db/sql.gen.ts";
 import { createD1Client, type D1Database } from "../../src/ports/db/d1.ts";
 import { migrate } from "../../src/ports/db/migrate.ts";
-import { createPgDb } from "../../src/ports/db/pg.ts";
+import { createPgDb, type PgClient } from "../../src/ports/db/pg.ts";
 import { createPglite } from "../../src/ports/db/pglite.ts";
 import type { Db } from "../../src/ports/db/port.ts";
 import { createPostgres } from "../../src/ports/db/postgres.ts";
+import type { PostgresOptions } from "../../src/ports/db/postgres-options.ts";
 import { createSqliteDb } from "../../src/ports/db/sqlite.ts";
 import { createFileClient, type SqliteFile } from "../../src/ports/db/sqlite-file.ts";
 import { ownDatabase, poolOf } from "./postgres.ts";
@@ -43,9 +44,12 @@ export async function openPglite(where: "memory" | "disk", openLock: OpenSqlite)
   return migrated(createPgDb({ engine: "pglite", primary: await createPglite({ dir, openLock }) }), folder?.remove);
 }
 
-export async function openPostgres(): Promise<Opened> {
+/** Makes a driver of a PostgreSQL server. */
+export type PostgresDriver = (options: PostgresOptions) => PgClient;
+
+export async function openPostgres(driver: PostgresDriver = createPostgres): Promise<Opened> {
   const own = await ownDatabase();
-  return migrated(createPgDb({ engine: "postgres", primary: createPostgres(poolOf(own.url)) }), own.drop);
+  return migrated(createPgDb({ engine: "postgres", primary: driver(poolOf(own.url)) }), own.drop);
 }
 
 export async function openSqlite(where: "memory" | "file", open: OpenSqlite): Promise<Opened> {

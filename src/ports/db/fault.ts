@@ -46,7 +46,8 @@ export const pgFault =
   (error: unknown): never => {
     if (error instanceof AppError) throw error;
     const e = error as DriverError;
-    const code = String(e.code ?? "");
+    // Bun.SQL has the server's own code, the SQLSTATE, in `errno`.
+    const code = String((e.code === "ERR_POSTGRES_SERVER_ERROR" ? e.errno : e.code) ?? "");
     const name = e.constraint_name ?? e.constraint ?? "";
     if (code === MUST_FAILED) throw stale();
     const kind = KINDS[code];

@@ -1,14 +1,15 @@
 /** The Db port for both PostgreSQL engines. What differs between them is a `PgClient` of a few lines. */
 
-import { PgDialect } from "drizzle-orm/pg-core";
 import { drizzle } from "drizzle-orm/pg-proxy";
 import { casing } from "../../../db/kit.ts";
 import { tablesOf } from "../../../db/tables.ts";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import { AppError } from "../../core/error.ts";
+import { createCommits } from "./committed.ts";
 import { constraintsOf } from "./constraint.ts";
 import { pgFault } from "./fault.ts";
 import { type Folded, fold, foldable, key, unfold } from "./fold.ts";
+import { pgPrinter } from "./pg-printer.ts";
 import type { Builders, Db, Engine, Item, RunScript, Tx } from "./port.ts";
 import { stale } from "./stale.ts";
 import { decode, paramsOf, preparer, type Step, toRead, toStep } from "./statement.ts";
@@ -41,7 +42,7 @@ const REST_MS = 10_000;
 
 export function createPgDb({ engine, primary, replicas = [], clock = systemClock }: PgOptions): Db {
   const tables = tablesOf("pg");
-  const printer = new PgDialect({ casing });
+  const printer = pgPrinter();
   const fault = pgFault(constraintsOf(tables));
   const builders: Builders = drizzle(
     () => Promise.reject(new Error("a statement is run by db.all or db.atomic, not awaited")),
@@ -49,6 +50,7 @@ export function createPgDb({ engine, primary, replicas = [], clock = systemClock
   );
   const prepare = preparer(builders, tables, printer);
   const tx: Tx = Object.assign(builders, { prepare });
+  const { committed, tell } = createCommits();
   const plans = new Map<string, Folded | null>();
   const resting = new Map<PgClient, number>();
   let turn = 0;
@@ -117,9 +119,11 @@ export function createPgDb({ engine, primary, replicas = [], clock = systemClock
       const items: readonly Item[] = build(tx);
       const steps = items.map((item) => item && toStep(item, printer));
       const answers = await run(steps.filter((step) => step !== null));
+      tell(steps);
       let at = 0;
       return steps.map((step) => (step ? decode(step.bound.compiled.fields, answers[at++] ?? []) : [])) as never;
     },
+    committed,
     async ping() {
       await query(primary, { text: "select 1", params: [] });
     },

@@ -6,6 +6,10 @@ import { getTableColumns } from "drizzle-orm/utils";
 /** A named value of a prepared statement, encoded as its column is. */
 export const value = (name: string, column: Column): SQL => sql`${new Param(sql.placeholder(name), column)}`;
 
+/** As `value`, for a column of JSON and a value that is its text already. It is printed as JSON is, because clients differ in what they do with it. */
+export const textOf = (name: string, column: Column): SQL =>
+  sql`${new Param(sql.placeholder(name), Object.create(column, { mapToDriverValue: { value: (text: unknown) => text } }))}`;
+
 /** A placeholder for every column of a table, named as the column: the values of an insert are then the row itself. */
 export const placeholders = <T extends Table>(table: T): Record<keyof T["$inferInsert"], Placeholder> =>
   Object.fromEntries(Object.keys(getTableColumns(table)).map((key) => [key, sql.placeholder(key)])) as never;

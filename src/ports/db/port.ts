@@ -41,6 +41,8 @@ export type RowsOf<B> = B extends { _: { readonly returning: infer R } }
 export interface Bound<R = unknown[]> {
   readonly compiled: Compiled;
   readonly values: Record<string, unknown>;
+  /** Whether listeners of `committed` are not told of it: they would only be told of what they do themselves. */
+  readonly quiet?: true;
   readonly rows?: R;
 }
 
@@ -75,6 +77,9 @@ export type RowsOfList<L extends readonly Item[]> = { -readonly [K in keyof L]: 
 type RowsOfItem<I> =
   I extends Must<infer S> ? RowsOfItem<S> : I extends Bound<infer R> ? R : I extends Builder ? RowsOf<I> : never[];
 
+/** A statement that listeners of `committed` are not told of. */
+export const quietly = <B extends Bound>(bound: B): B => ({ ...bound, quiet: true });
+
 /** The whole list is undone with `conflict` unless this statement touches at least one row. */
 export const must = <S extends Statement>(statement: S): Must<S> => ({ must: statement });
 
@@ -96,6 +101,9 @@ export interface Reads {
   fresh: boolean;
 }
 
+/** Gets the SQL names of the tables, each once. It reports its own faults: nobody waits for it, and what it throws is dropped. */
+export type CommitListener = (tables: readonly string[]) => void;
+
 export interface Db {
   readonly engine: Engine;
   readonly dialect: Dialect;
@@ -105,6 +113,11 @@ export interface Db {
   all<S extends Statement>(statement: S, reads: Reads): Promise<RowsOfItem<S>>;
   /** Runs a list of statements, all or nothing. */
   atomic<const L extends readonly Item[]>(build: (tx: Tx) => L): Promise<RowsOfList<L>>;
+  /**
+   * Tells of each list of this process that has committed, which tables its statements write to, before `atomic` resolves. It is told
+   * also where no row was touched, and never of a list that failed. Returns how to stop listening.
+   */
+  committed(listener: CommitListener): () => void;
   /** Answers when the primary answers a trivial query. */
   ping(): Promise<void>;
   /** Runs `work` in one transaction that no other process runs `work` beside. For migrations alone. */
@@ -126,13 +139,43 @@ export interface DbCapabilities {
   migratesItself: boolean;
   /** A broken foreign key is told by its name. SQLite says only that there was one. */
   namesReferences: boolean;
+  /** A change by SQL beside the verbs is in the audit trail with the role that logged in; elsewhere it is there without an actor's id. */
+  namesRoles: boolean;
   /** The most values that one statement may bind. */
   maxValues: number;
 }
 
 export const capabilities: Record<Engine, DbCapabilities> = {
-  pglite: { shared: false, replicas: false, migratesItself: true, namesReferences: true, maxValues: 65_535 },
-  postgres: { shared: true, replicas: true, migratesItself: true, namesReferences: true, maxValues: 65_535 },
-  sqlite: { shared: true, replicas: false, migratesItself: true, namesReferences: false, maxValues: 32_766 },
-  d1: { shared: true, replicas: false, migratesItself: false, namesReferences: false, maxValues: 100 },
+  pglite: {
+    shared: false,
+    replicas: false,
+    migratesItself: true,
+    namesReferences: true,
+    namesRoles: true,
+    maxValues: 65_535,
+  },
+  postgres: {
+    shared: true,
+    replicas: true,
+    migratesItself: true,
+    namesReferences: true,
+    namesRoles: true,
+    maxValues: 65_535,
+  },
+  sqlite: {
+    shared: true,
+    replicas: false,
+    migratesItself: true,
+    namesReferences: false,
+    namesRoles: false,
+    maxValues: 32_766,
+  },
+  d1: {
+    shared: true,
+    replicas: false,
+    migratesItself: false,
+    namesReferences: false,
+    namesRoles: false,
+    maxValues: 100,
+  },
 };

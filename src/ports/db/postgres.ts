@@ -1,23 +1,18 @@
 /**
  * A PostgreSQL server through postgres.js. Every text is prepared by the server once a connection. Values are sent and read as text
  * where postgres.js would make a Date or encode JSON a second time.
- *
- * postgres.js waits for an answer for ever. A network that swallows answers would so use up the pool. The server ends a statement at its
- * own timeout, so whoever has waited longer than that and a margin is told `unavailable`; and a pool in which that happened while nothing
- * at all was answered, or in which an answer is missing for twice that long, holds dead connections and is replaced.
  */
 import postgres, { type Options, type Sql } from "postgres";
 import { unavailable } from "../../core/error.ts";
+import { patient } from "./patience.ts";
 import type { PgClient, PgQuery } from "./pg.ts";
-
-export interface PostgresOptions {
-  url: string;
-  poolSize: number;
-  /** The server ends a statement that runs longer, in milliseconds. */
-  statementTimeoutMs: number;
-  /** A connection that is not used this long is closed, in seconds. */
-  idleTimeoutS: number;
-}
+import {
+  CONNECT_TIMEOUT_S,
+  MAX_LIFETIME_S,
+  MIGRATION_LOCK,
+  type PostgresOptions,
+  sessionSettings,
+} from "./postgres-options.ts";
 
 const asText = (value: string) => value;
 const TYPES = {
@@ -28,83 +23,19 @@ const TYPES = {
   int8: { to: 20, from: [20], serialize: String, parse: Number },
 };
 
-/** How much longer than the statement timeout an answer is waited for. */
-const MARGIN_MS = 1000;
-/** Waiting is counted in ticks, which a stalled process does not count either. */
-const TICK_MS = 500;
-/** Any number that all replicas of a service agree on. */
-const MIGRATION_LOCK = 7_273_284_842;
-
-interface Waiting {
-  since: number;
-  /** How many answers there had been when it began. */
-  answers: number;
-  giveUp: () => void;
+export function createPostgres(options: PostgresOptions): PgClient {
+  return {
+    ...patient({ open: () => open(options), statementTimeoutMs: options.statementTimeoutMs, fromServer }),
+    exclusively: (work) => alone(options, work),
+  };
 }
 
-export function createPostgres(options: PostgresOptions): PgClient {
-  const open = () => postgres(options.url, settings(options));
-  const patience = Math.ceil((options.statementTimeoutMs + MARGIN_MS) / TICK_MS);
-  const waiting = new Set<Waiting>();
-  let sql = open();
-  let tick = 0;
-  let answers = 0;
-  let closed = false;
-
-  function sweep() {
-    tick++;
-    const [oldest] = waiting;
-    if (!oldest) return;
-    const age = tick - oldest.since;
-    for (const entry of waiting) {
-      if (tick - entry.since <= patience) break;
-      entry.giveUp();
-    }
-    if ((age > patience && oldest.answers === answers) || age > 2 * patience) replacePool();
-  }
-
-  function replacePool() {
-    const old = sql;
-    sql = open();
-    for (const entry of waiting) entry.giveUp();
-    waiting.clear();
-    old.end({ timeout: 1 }).catch(() => {});
-  }
-
-  const timer = setInterval(sweep, TICK_MS);
-  (timer as { unref?: () => void }).unref?.();
-
-  function bounded<T>(start: () => Promise<T>): Promise<T> {
-    if (closed) return Promise.reject(unavailable("The server is stopping."));
-    return new Promise<T>((resolve, reject) => {
-      const giveUp = () => reject(unavailable("The database does not answer."));
-      const entry: Waiting = { since: tick, answers, giveUp };
-      waiting.add(entry);
-      start().then(
-        (value) => {
-          answers++;
-          waiting.delete(entry);
-          resolve(value);
-        },
-        (error) => {
-          if (fromServer(error)) answers++;
-          waiting.delete(entry);
-          reject(error);
-        },
-      );
-    });
-  }
-
+function open(options: PostgresOptions) {
+  const sql = postgres(options.url, settings(options));
   return {
-    query: (query) => bounded(() => send(sql, query)),
-    flight: (queries) => bounded(() => transaction(sql, queries)),
-    exclusively: (work) => alone(options, work),
-    async close() {
-      closed = true;
-      clearInterval(timer);
-      // Where a connection was lost postgres.js waits for its last query for ever, so without work in flight nothing is waited for.
-      await sql.end({ timeout: waiting.size > 0 ? 5 : 0 });
-    },
+    send: (query: PgQuery) => send(sql, query),
+    transaction: (queries: PgQuery[]) => transaction(sql, queries),
+    end: (timeout: number) => sql.end({ timeout }),
   };
 }
 
@@ -156,18 +87,13 @@ function settings({ poolSize, statementTimeoutMs, idleTimeoutS }: PostgresOption
   return {
     max: poolSize,
     idle_timeout: idleTimeoutS,
-    connect_timeout: 4,
+    connect_timeout: CONNECT_TIMEOUT_S,
     // The default waits up to 20 s, in which a server that is back already would not be asked.
     backoff: 0.25 as never,
-    max_lifetime: 60 * 60,
+    max_lifetime: MAX_LIFETIME_S,
     fetch_types: false,
     onnotice: () => {},
     types: TYPES as never,
-    connection: {
-      application_name: "hearth",
-      TimeZone: "UTC",
-      statement_timeout: statementTimeoutMs,
-      idle_in_transaction_session_timeout: 2 * statementTimeoutMs,
-    },
+    connection: sessionSettings(statementTimeoutMs),
   };
 }

@@ -3,6 +3,7 @@ import { SQLiteSyncDialect } from "drizzle-orm/sqlite-core";
 import { drizzle } from "drizzle-orm/sqlite-proxy";
 import { casing } from "../../../db/kit.ts";
 import { tablesOf } from "../../../db/tables.ts";
+import { createCommits } from "./committed.ts";
 import { constraintsOf } from "./constraint.ts";
 import { sqliteFault } from "./fault.ts";
 import type { Builders, Db, Engine, Item, RunScript, Tx } from "./port.ts";
@@ -36,6 +37,7 @@ export function createSqliteDb(engine: Extract<Engine, "sqlite" | "d1">, client:
   const builders = drizzle(refuse, refuse, { casing }) as unknown as Builders;
   const prepare = preparer(builders, tables, printer);
   const tx: Tx = Object.assign(builders, { prepare });
+  const { committed, tell } = createCommits();
 
   return {
     engine,
@@ -61,9 +63,11 @@ export function createSqliteDb(engine: Extract<Engine, "sqlite" | "d1">, client:
           })),
         )
         .catch(fault);
+      tell(steps);
       let at = 0;
       return steps.map((step) => (step ? decode(step.bound.compiled.fields, answers[at++] ?? []) : [])) as never;
     },
+    committed,
     async ping() {
       await client.all("select 1", []).catch(fault);
     },
