@@ -12,10 +12,11 @@ import { type Instant, toInstant } from "../src/core/clock.ts";
 export const casing = "snake_case";
 
 /**
- * PostgreSQL prints `2026-01-31 09:30:00.5+00`, and `…T09:30:00.5+00:00` inside json. Sessions ask for UTC; a pooler in between may leave
+ * PostgreSQL prints `2026-01-31 09:30:00.5+00`, where its driver has not made an instant of it already, and `…T09:30:00.5+00:00` inside json. Sessions ask for UTC; a pooler in between may leave
  * them in another zone.
  */
 export function instantFromPg(text: string): Instant {
+  if (text.endsWith("Z")) return text;
   if (!text.endsWith("+00") || text.charCodeAt(4) !== 45 || text.length > 26) return slowInstant(text);
   // What rows have: `…:00+00`, or with one to three digits behind the point, because PostgreSQL drops zeros at the end.
   const millis = text.length === 22 ? ".000" : text.slice(19, -3) + (ZEROS[26 - text.length] ?? "");

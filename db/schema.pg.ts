@@ -3,4 +3,21 @@
 import { pgKit } from "./kit.ts";
 import { define } from "./tables.ts";
 
-export const { users, sessions, refreshTokens, auditEntries, idempotencyKeys, limitCounters } = define(pgKit);
+export const {
+  users,
+  sessions,
+  refreshTokens,
+  auditEntries,
+  auditLeaves,
+  auditSeals,
+  idempotencyKeys,
+  limitCounters,
+  policyRules,
+  jobs,
+  jobQueues,
+  jobWorkers,
+  jobMinutes,
+  alerts,
+  schedules,
+  scheduleRuns,
+} = define(pgKit);

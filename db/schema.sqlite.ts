@@ -3,4 +3,21 @@
 import { sqliteKit } from "./kit.ts";
 import { define } from "./tables.ts";
 
-export const { users, sessions, refreshTokens, auditEntries, idempotencyKeys, limitCounters } = define(sqliteKit);
+export const {
+  users,
+  sessions,
+  refreshTokens,
+  auditEntries,
+  auditLeaves,
+  auditSeals,
+  idempotencyKeys,
+  limitCounters,
+  policyRules,
+  jobs,
+  jobQueues,
+  jobWorkers,
+  jobMinutes,
+  alerts,
+  schedules,
+  scheduleRuns,
+} = define(sqliteKit);

@@ -53,7 +53,6 @@ async function seedAdmin(db: Db, { admin, mode, passwords, clock }: SeedOptions)
   const id = newId("user");
   const written = await unlessThere(
     db.atomic((tx) => [
-      tx.insert(users).values({ ...row, id, passwordHash, createdAt: now, updatedAt: now }),
       tx.insert(auditEntries).values({
         id: newId("aud"),
         createdAt: now,
@@ -64,6 +63,7 @@ async function seedAdmin(db: Db, { admin, mode, passwords, clock }: SeedOptions)
         entityId: id,
         newValue: { ...row, passwordHash: "[changed]" },
       }),
+      tx.insert(users).values({ ...row, id, passwordHash, createdAt: now, updatedAt: now }),
     ]),
   );
   return written && given === undefined ? { email, password } : null;
@@ -85,9 +85,9 @@ async function seedSamples(db: Db): Promise<void> {
     if (entries.some(({ id }) => done.has(id))) continue;
     await unlessThere(
       db.atomic((tx) => [
+        ...entries.map((entry) => tx.insert(tables.auditEntries).values(entry)),
         tx.insert(tables.users).values(user),
         ...own.map((session) => tx.insert(tables.sessions).values(session)),
-        ...entries.map((entry) => tx.insert(tables.auditEntries).values(entry)),
       ]),
     );
   }

@@ -5,6 +5,9 @@
 import { getTableColumns, isNull, type Table } from "drizzle-orm";
 import { roles } from "../src/core/actor.ts";
 import { type Kit, oneOf, pgKit, sqliteKit } from "./kit.ts";
+import { defineAudit } from "./tables-audit.ts";
+import { definePolicy } from "./tables-policy.ts";
+import { defineQueue } from "./tables-queue.ts";
 
 export function define(kit: Kit) {
   const users = kit.table(
@@ -63,28 +66,6 @@ export function define(kit: Kit) {
     ],
   );
 
-  /** Append-only, by trigger. */
-  const auditEntries = kit.table(
-    "audit_entries",
-    {
-      ...kit.entry(),
-      actorType: kit.text().notNull(),
-      actorId: kit.text(),
-      action: kit.text().notNull(),
-      entityType: kit.text().notNull(),
-      entityId: kit.text().notNull(),
-      oldValue: kit.json<Record<string, unknown> | null>(),
-      newValue: kit.json<Record<string, unknown> | null>(),
-      requestId: kit.text(),
-      traceId: kit.text(),
-      address: kit.text(),
-    },
-    (t) => [
-      kit.index("audit_entries_entity_index").on(t.entityType, t.entityId, t.id),
-      kit.index("audit_entries_actor_index").on(t.actorId, t.id),
-    ],
-  );
-
   /** The stored answer of a mutation that was sent with an `Idempotency-Key`; it commits with the mutation. */
   const idempotencyKeys = kit.table(
     "idempotency_keys",
@@ -109,7 +90,16 @@ export function define(kit: Kit) {
     emptyAt: kit.real().notNull(),
   });
 
-  return { users, sessions, refreshTokens, auditEntries, idempotencyKeys, limitCounters };
+  return {
+    users,
+    sessions,
+    refreshTokens,
+    idempotencyKeys,
+    limitCounters,
+    ...defineAudit(kit),
+    ...definePolicy(kit),
+    ...defineQueue(kit),
+  };
 }
 
 export type Tables = ReturnType<typeof define>;

@@ -32,10 +32,12 @@ export async function adminSql({ email, password }: Env["admin"]): Promise<Admin
     admin: { email, password },
     samples: false,
   });
-  const sql = await db.exclusively(async (run) => [
-    ...(await inserts(run, "users", (row) => `not exists (select 1 from users where email = ${row.email})`)),
-    ...(await inserts(run, "audit_entries", (row) => `exists (select 1 from users where id = ${row.entity_id})`)),
-  ]);
+  // The entry first: a trigger looks for it when the account is made.
+  const sql = await db.exclusively(async (run) => {
+    const [[address] = []] = await run("select quote(email) from users", []);
+    const unless = () => `not exists (select 1 from users where email = ${address})`;
+    return [...(await inserts(run, "audit_entries", unless)), ...(await inserts(run, "users", unless))];
+  });
   await db.close();
   return { sql: `${sql.join("\n")}\n`, password: made?.password ?? null };
 }

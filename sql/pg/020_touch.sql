@@ -14,3 +14,4 @@ end $$;
 create or replace trigger users_touch before update on users for each row execute function hearth_touch();
 create or replace trigger sessions_touch before update on sessions for each row execute function hearth_touch();
 create or replace trigger refresh_tokens_touch before update on refresh_tokens for each row execute function hearth_touch();
+create or replace trigger policy_rules_touch before update on policy_rules for each row execute function hearth_touch();

@@ -20,3 +20,10 @@ begin
     updated_at = case when new.updated_at = old.updated_at then strftime('%Y-%m-%dT%H:%M:%fZ', 'now') else new.updated_at end
   where id = new.id;
 end;
+drop trigger if exists policy_rules_touch;
+create trigger policy_rules_touch after update on policy_rules for each row when new.version = old.version
+begin
+  update policy_rules set version = old.version + 1,
+    updated_at = case when new.updated_at = old.updated_at then strftime('%Y-%m-%dT%H:%M:%fZ', 'now') else new.updated_at end
+  where id = new.id;
+end;
