@@ -23,7 +23,7 @@ const serverTime: Record<Dialect, SQL> = {
 
 const number = (name: string) => sql`cast(${sql.placeholder(name)} as double precision)`;
 
-export function createDatabaseLimits({ db, clock }: DatabaseOptions): Limits & { sweep(): Promise<void> } {
+export function createDatabaseLimits({ db, clock }: DatabaseOptions): Limits {
   const statements = statementsOf(db.dialect);
   const time = () => clock?.now() ?? null;
 
@@ -40,7 +40,6 @@ export function createDatabaseLimits({ db, clock }: DatabaseOptions): Limits & {
     async reset(key) {
       await db.atomic((tx) => [tx.prepare(statements.reset)({ key })]);
     },
-    /** Deletes the rows of keys whose limit is free. To be run now and then. */
     async sweep() {
       await db.atomic((tx) => [tx.prepare(statements.sweep)({ now: time() })]);
     },

@@ -40,6 +40,8 @@ export function createMemoryLimits({ clock, maxKeys = 100_000 }: MemoryOptions):
     async reset(key) {
       keys.delete(key);
     },
+    /** Done when there is no room. */
+    async sweep() {},
     async close() {
       keys.clear();
     },

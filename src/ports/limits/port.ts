@@ -18,6 +18,8 @@ export interface Limits {
   hit(key: string, rule: Rule, cost?: number): Promise<Verdict>;
   /** Frees the whole limit of the key at once. */
   reset(key: string): Promise<void>;
+  /** Deletes what is free again, where the store does not do that by itself. To be run now and then. */
+  sweep(): Promise<void>;
   /** Answers when the store does. Absent where there is nothing to ask. */
   ping?(): Promise<void>;
   /** Gives back what the driver itself holds; clients that were passed in stay open. */

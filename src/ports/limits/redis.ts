@@ -65,6 +65,8 @@ export function createRedisLimits({ redis, prefix, clock }: RedisOptions): Limit
     async ping() {
       await redis.ping();
     },
+    /** Keys expire. */
+    async sweep() {},
     async close() {},
   };
 }

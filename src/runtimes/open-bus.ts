@@ -1,0 +1,20 @@
+import type { Env } from "../env.ts";
+import type { Bus } from "../ports/bus/port.ts";
+import type { Log } from "../ports/log/port.ts";
+
+/** Opens the bus that the environment chose, and loads no other. It connects by itself: a server that is not there yet is found later. */
+export async function openBus(env: Env, log: Log): Promise<Bus> {
+  const { redisUrl, bus, database } = env;
+  if (bus === "redis" && redisUrl) {
+    const { Redis } = await import("ioredis");
+    const { createRedisBus } = await import("../ports/bus/redis.ts");
+    const options = { connectTimeout: 2000, retryStrategy: () => null };
+    return createRedisBus({ open: () => new Redis(redisUrl.reveal(), options), channel: "hearth:bus", log });
+  }
+  if (bus === "postgres" && database.url.engine === "postgres") {
+    const { createPostgresBus } = await import("../ports/bus/postgres.ts");
+    return createPostgresBus({ url: database.url.url.reveal(), log });
+  }
+  const { createMemoryBus } = await import("../ports/bus/memory.ts");
+  return createMemoryBus({ log });
+}
