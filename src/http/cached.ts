@@ -1,0 +1,122 @@
+/**
+ * The end of the pipeline for a route whose answers are kept (`cache` of its declaration), in place of answer.ts. What is kept is the shaped
+ * answer without what belongs to one request (its id and time), so that no undeclared field reaches a store; entity tags, 304 and the
+ * envelope are made from it as ever. Rate limits, authentication and the first authorization come before it, for each request.
+ */
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
+import type { Ability } from "../policy/ability.ts";
+import type { Context } from "../policy/context.ts";
+import type { Cache } from "../ports/cache/port.ts";
+import { contextOf } from "./answer.ts";
+import { notModified } from "./etag.ts";
+import { type Facts, factsOf } from "./facts.ts";
+import { respond } from "./respond.ts";
+import type { Route, RouteCache } from "./route.ts";
+import type { Parts, Shaper } from "./shape.ts";
+import type { Step } from "./step.ts";
+
+interface Kept {
+  /** When it was made, in milliseconds since the epoch. */
+  at: number;
+  parts: Parts;
+}
+
+/** Throws for a declaration that contradicts itself. */
+export function cached(route: Route, rule: RouteCache, shape: Shaper, cache: Cache): Step {
+  assertSound(route, rule);
+  const { scope, tags, onlyClients = false } = rule;
+  const ttlMs = rule.maxAgeS * 1000;
+  const reach = scope === "public" ? "public" : "private";
+  const control = `${reach}, ${tags ? "no-cache" : `max-age=${rule.maxAgeS}`}`;
+
+  return async (c) => {
+    const facts = factsOf(c);
+    const { params, list } = c.get("input");
+    const make = async (): Promise<Kept> => {
+      const ctx = sharedContext(contextOf(c, shape, tags !== undefined), scope);
+      const call = { ctx, params, body: undefined, list, ifMatch: null };
+      return { at: facts.clock, parts: shape.parts(await route.handler(call as never), list) };
+    };
+    const key = () => `${route.id} ${whose(facts, scope)} ${JSON.stringify([params, list])}`;
+    const named = tags?.((params ?? {}) as Record<string, string>) ?? [];
+    const { at, parts } = onlyClients ? await make() : await cache.remember(key(), make, { ttlMs, tags: named });
+
+    const { status, headers, body } = shape.whole(parts as Parts, facts);
+    const { etag = "" } = headers;
+    const asked = c.req.raw.headers.get("if-none-match") ?? undefined;
+    const vary = scope === "public" ? [] : ["Authorization"];
+    if (facts.headers.vary) vary.unshift(facts.headers.vary);
+    // Only here, and not for whatever answer there will be: a problem is not to be kept.
+    const about = {
+      etag,
+      "cache-control": control,
+      ...(!onlyClients && { age: String(Math.max(0, Math.floor((facts.clock - at) / 1000))) }),
+      ...(vary.length > 0 && { vary: vary.join(", ") }),
+    };
+    if (notModified(asked, etag)) return respond(c, 304, null, about);
+    return respond(c, status, body, { ...headers, ...about });
+  };
+}
+
+function assertSound(
+  { id, method, access, answer, permissions, headers }: Route,
+  { scope, maxAgeS, tags, onlyClients }: RouteCache,
+) {
+  const faults = [
+    (method !== "get" || !answer) && "only a read with an answer can be kept",
+    (scope === "public") !== (access === "public") && "a public answer is that of a public route, and of no other",
+    !(Number.isInteger(maxAgeS) && maxAgeS >= 1 && maxAgeS <= 31_536_000) && "maxAgeS is from 1 to a year",
+    tags && onlyClients && "what only clients keep has no tags",
+    permissions && "what each actor may do is not kept",
+    headers && "cache-control" in headers && "cache-control follows from cache",
+  ].filter((fault) => typeof fault === "string");
+  if (faults.length > 0) throw new Error(`the route ${id}: ${faults.join("; ")}`);
+}
+
+/** The part of the key that keeps answers from those who are not to be given them. */
+function whose({ actor, ability }: Facts, scope: RouteCache["scope"]): string {
+  if (scope === "public") return "*";
+  if (scope === "ability") return digestOf(ability as Ability);
+  return actor.type === "anonymous" ? actor.type : `${actor.type}:${actor.id}`;
+}
+
+const digests = new WeakMap<Ability, string>();
+/** Abilities of the same rules, conditions included, are the same. */
+function digestOf(ability: Ability): string {
+  let digest = digests.get(ability);
+  if (digest === undefined) {
+    digest = bytesToHex(sha256(utf8ToBytes(JSON.stringify(ability.rules))));
+    digests.set(ability, digest);
+  }
+  return digest;
+}
+
+/**
+ * The context of a call whose result others are given too: it says nothing of who happened to ask first, and does not end with their
+ * request. It reads what is committed, because a replica that lags would bring back what was just invalidated.
+ */
+function sharedContext(ctx: Context, scope: RouteCache["scope"]): Context {
+  const { actor, ability, requestId, traceId, now, fresh } = ctx;
+  const { signal } = new AbortController();
+  const shared = {
+    ability,
+    requestId,
+    traceId,
+    now,
+    fresh,
+    signal,
+    address: null,
+    userAgent: null,
+    reason: null,
+    keep: null,
+    permissions: null,
+  };
+  if (scope !== "ability") return { ...shared, actor };
+  return {
+    ...shared,
+    get actor(): never {
+      throw new Error("an answer that is shared by ability cannot depend on the actor");
+    },
+  };
+}

@@ -1,0 +1,142 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { Redis } from "ioredis";
+import type { Clock } from "../../src/core/clock.ts";
+import { createMemoryBus } from "../../src/ports/bus/memory.ts";
+import type { Bus } from "../../src/ports/bus/port.ts";
+import { type CacheOptions, createCache } from "../../src/ports/cache/manager.ts";
+import type { Cache } from "../../src/ports/cache/port.ts";
+import { createRedisStore } from "../../src/ports/cache/redis.ts";
+import { createConsoleLog } from "../../src/ports/log/console.ts";
+import { nodes } from "../helpers/nodes.ts";
+import { redisAnswers, redisUrl } from "../helpers/redis.ts";
+import { cacheCases } from "./cache.ts";
+import { movingClock } from "./limits.ts";
+
+const quiet = createConsoleLog({ level: "silent", clock: movingClock() });
+const room = { maxEntries: 10_000, maxBytes: 100_000_000 };
+
+function open(options: Pick<CacheOptions, "form" | "store"> & Partial<CacheOptions>) {
+  const { form } = options;
+  const memory = form === "memory" || form === "two-level" ? room : null;
+  return createCache({
+    memory,
+    bus: createMemoryBus({ log: quiet }),
+    clock: movingClock(),
+    log: quiet,
+    random: () => 0,
+    ...options,
+  });
+}
+
+function cacheContract(make: (clock: Clock) => Cache | Promise<Cache>) {
+  for (const { name, run } of cacheCases) {
+    test(name, async () => {
+      const clock = movingClock();
+      const cache = await make(clock);
+      await run(cache, clock);
+      await cache.close();
+    });
+  }
+}
+
+describe("memory", () => {
+  cacheContract((clock) => open({ form: "memory", store: null, clock }));
+
+  test("the entries used longest ago are given up when there are too many", async () => {
+    const cache = open({ form: "memory", store: null, memory: { maxEntries: 3, maxBytes: 1_000_000 } });
+    for (const key of ["a", "b", "c"]) await cache.set(key, key, { ttlMs: 1_000 });
+    await cache.get("a");
+    await cache.set("d", "d", { ttlMs: 1_000 });
+    const found = await Promise.all(["a", "b", "c", "d"].map((key) => cache.get(key)));
+    expect(found).toEqual(["a", undefined, "c", "d"]);
+    expect(cache.metrics()).toMatchObject({ memory: { entries: 3 }, namespaces: { "": { eviction: 1 } } });
+  });
+
+  test("or when they are too large, and one that would take a tenth of the room is not kept", async () => {
+    const cache = open({ form: "memory", store: null, memory: { maxEntries: 1_000, maxBytes: 100_000 } });
+    for (let i = 0; i < 100; i++) await cache.set(`${i}`, "x".repeat(2_000), { ttlMs: 1_000 });
+    const { entries = 0, bytes = 0 } = cache.metrics().memory ?? {};
+    expect(bytes).toBeLessThanOrEqual(100_000);
+    expect(entries).toBe(Math.floor((100_000 / bytes) * entries));
+    expect(entries).toBeGreaterThan(10);
+    expect(await cache.get("99")).toBe("x".repeat(2_000));
+    await cache.set("99", "x".repeat(6_000), { ttlMs: 1_000 });
+    expect(await cache.get("99")).toBeUndefined();
+    expect(cache.metrics().namespaces[""]?.eviction).toBe(100 - entries + 1);
+  });
+
+  test("chance takes up to a tenth of a value's time away", async () => {
+    const clock = movingClock();
+    const cache = open({ form: "memory", store: null, clock, random: () => 0.5 });
+    await cache.set("k", 1, { ttlMs: 1_000 });
+    clock.move(949);
+    expect(await cache.get("k")).toBe(1);
+    clock.move(1);
+    expect(await cache.get("k")).toBeUndefined();
+  });
+
+  test("instances without a store hear of changes by the bus, and forget all when they may have missed some", async () => {
+    const bus = listenedBus();
+    const [one, two] = [open({ form: "memory", store: null, bus }), open({ form: "memory", store: null, bus })];
+    for (const cache of [one, two]) {
+      await cache.set("untouched", 1, { ttlMs: 1_000 });
+      await cache.set("tagged", 1, { ttlMs: 1_000, tags: ["t"] });
+    }
+    // Setting a key tells the others that theirs is outdated.
+    expect([await one.get("untouched"), await two.get("untouched")]).toEqual([undefined, 1]);
+    await two.remember("tagged", () => 2, { ttlMs: 1_000, tags: ["t"] });
+    await one.invalidateTag("t");
+    expect(await two.get("tagged")).toBeUndefined();
+    bus.miss();
+    expect(await two.get("untouched")).toBeUndefined();
+  });
+});
+
+/** A bus whose outage can be told. */
+function listenedBus(): Bus & { miss(): void } {
+  const inner = createMemoryBus({ log: quiet });
+  const missed = new Set<() => void>();
+  return {
+    ...inner,
+    subscribe(topic, listener) {
+      missed.add(listener.missed);
+      return inner.subscribe(topic, listener);
+    },
+    miss() {
+      for (const tell of missed) tell();
+    },
+  };
+}
+
+const hasRedis = await redisAnswers();
+const prefix = `hearth-test-${process.pid}-${Date.now()}`;
+afterAll(async () => {
+  if (!hasRedis) return;
+  const redis = new Redis(redisUrl);
+  const keys = await redis.keys(`${prefix}*`);
+  if (keys.length > 0) await redis.del(keys);
+  redis.disconnect();
+});
+
+for (const form of ["redis", "two-level"] as const) {
+  describe.if(hasRedis)(form, () => {
+    cacheContract(async (clock) => {
+      const store = createRedisStore({ url: redisUrl, prefix });
+      await store.opened;
+      return open({ form, store, clock });
+    });
+  });
+}
+
+for (const form of ["memory", "kv"]) {
+  test(`${form} under Node does all of it`, async () => {
+    const node = nodes.at(-1);
+    if (!node) throw new Error("no Node was found");
+    const peer = Bun.spawn([node.path, `${import.meta.dir}/cache.peer.ts`, form], { stderr: "pipe" });
+    const [out, err] = await Promise.all([new Response(peer.stdout).text(), new Response(peer.stderr).text()]);
+    const line = out.split("\n").findLast((text) => text.startsWith("{"));
+    if (!line) throw new Error(`the peer did not finish: ${err}`);
+    const cases = cacheCases.filter(({ sharesWork }) => form !== "kv" || !sharesWork);
+    expect(JSON.parse(line)).toEqual(Object.fromEntries(cases.map(({ name }) => [name, null])));
+  }, 60_000);
+}
