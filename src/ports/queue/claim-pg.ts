@@ -1,0 +1,173 @@
+/**
+ * Claims on PostgreSQL: `for update skip locked`, so that workers pass each other by.
+ *
+ * A row that was claimed leaves a dead entry at the head of the index until the next vacuum, and vacuum can take away none that an older
+ * transaction could still see: while one is open (a dump, a long report), each claim would walk over all that were claimed since. So while
+ * there is more to do than fits, a claim goes on where the last one ended. What has come up before that place (a higher priority, a
+ * retry) waits for the next look at everything, a quarter of a second at most.
+ */
+import { type SQL, sql } from "drizzle-orm/sql";
+import type { Tables } from "../../../db/tables.ts";
+import { type Builders, type Db, quietly } from "../db/port.ts";
+import {
+  alive,
+  type Claim,
+  type ClaimOptions,
+  claiming,
+  inOrder,
+  ph,
+  type Ranked,
+  running,
+  type Slot,
+  withWork,
+} from "./claiming.ts";
+import { few, texts } from "./rows.ts";
+
+const given = sql`json_to_recordset(${ph("slots")}::text::json) as r(name text, queue text, free int, version int, rank int, id text)`;
+
+/** Rows that are locked are found again by their place, and need not be looked for by key. */
+const byPlace = (q: Builders, tables: Tables, chosen: SQL) =>
+  claiming(
+    q,
+    tables,
+    sql`jobs.ctid = c.tid`,
+    sql`(with c as materialized (${chosen}) select c.ctid as tid from c where ${few("pg", sql`c.id`)}) as c`,
+  );
+
+const pgFree = (q: Builders, tables: Tables) =>
+  byPlace(
+    q,
+    tables,
+    sql`select c.ctid, c.id from ${given} cross join lateral (
+        select j.ctid, j.rank, j.id from jobs j
+        where j.state = 'waiting' and j.name = r.name and j.input_version <= r.version and (j.rank, j.id) > (r.rank, r.id) and ${alive(tables, "j")}
+        order by j.rank, j.id limit r.free for update skip locked
+      ) c
+      where ${running(sql`r.queue`)} order by c.rank, c.id limit ${ph("total")}`,
+  );
+
+const pgFreeOf = (q: Builders, tables: Tables) =>
+  byPlace(
+    q,
+    tables,
+    sql`select j.ctid, j.id from jobs j
+      where j.id = any (array${texts("pg", "ids")}) and j.state = 'waiting' and ${alive(tables, "j")}
+        and exists (select 1 from ${given} where r.name = j.name and j.input_version <= r.version and ${running(sql`r.queue`)})
+      limit ${ph("total")} for update of j skip locked`,
+  );
+
+/** The groups of a name that have waiting jobs are found by skipping from one to the next in `jobs_group_index`. */
+const pgGrouped = (among: SQL) => (q: Builders, tables: Tables) => {
+  const name = sql`${ph("name")}::text`;
+  const waiting = sql`j.name = ${name} and j.state = 'waiting'`;
+  return claiming(
+    q,
+    tables,
+    sql`jobs.id = c.id and coalesce(jobs.state, '') = 'waiting'`,
+    sql`(with recursive g (key) as (
+        (select j.group_key from jobs j where ${waiting} and j.group_key is not null order by 1 limit 1)
+        union all
+        select (select j.group_key from jobs j where ${waiting} and j.group_key > g.key order by 1 limit 1) from g where g.key is not null
+      ), c as materialized (
+        select w.id from g
+        cross join lateral (
+          select count(*) as busy from jobs a where a.name = ${name} and a.group_key = g.key and a.state = 'active'
+        ) b
+        cross join lateral (
+          select j.id, j.rank from jobs j
+          where ${waiting} and j.group_key = g.key and j.input_version <= ${ph("version")}::int and ${alive(tables, "j")} ${among}
+          order by j.rank, j.id limit greatest(${ph("perGroup")}::int - b.busy, 0)
+        ) w
+        where g.key is not null and ${running(sql`${ph("queue")}::text`)}
+        order by w.rank, w.id limit ${ph("total")}::int
+      ) select c.id from c where ${few("pg", sql`c.id`)}) as c`,
+  );
+};
+
+const pgStatements = {
+  free: pgFree,
+  freeOf: pgFreeOf,
+  grouped: pgGrouped(sql``),
+  groupedOf: pgGrouped(sql`and j.id in ${texts("pg", "ids")}`),
+};
+
+/** Group counts are only right when nobody claims of the same name meanwhile: a statement sees what was committed before it began. */
+const lock = (q: Builders) =>
+  q
+    .select({ locked: sql`pg_advisory_xact_lock(hashtext('hearth jobs'), hashtext(${ph("name")}))::text` })
+    .from(sql`(select 1) as one`);
+
+const grouped = withWork(sql`json_array_elements_text(${ph("names")}::text::json) as n(value)`);
+
+export function pgClaim(db: Db): Claim {
+  /** Of each name, the last job that was claimed since everything was looked at. */
+  const starts = new Map<string, Ranked>();
+  let wholeAt = Number.NEGATIVE_INFINITY;
+
+  async function free(slots: readonly Slot[], options: ClaimOptions): Promise<Ranked[]> {
+    const from = slots.map((slot) => {
+      const { rank, id } = starts.get(slot.name) ?? FIRST;
+      return { ...slot, rank, id };
+    });
+    const { ids, ...values } = options;
+    const [found] = await db.atomic((tx) => [
+      ids
+        ? quietly(tx.prepare(pgStatements.freeOf)({ ...values, ids: JSON.stringify(ids), slots: JSON.stringify(from) }))
+        : quietly(tx.prepare(pgStatements.free)({ ...values, slots: JSON.stringify(from) })),
+    ]);
+    return found as Ranked[];
+  }
+
+  async function inTurn(slots: readonly Slot[], options: ClaimOptions): Promise<Ranked[]> {
+    const time = performance.now();
+    if (time - wholeAt >= WHOLE_MS) starts.clear();
+    if (starts.size === 0) wholeAt = time;
+    const isWhole = starts.size === 0;
+    const claimed = await free(slots, options);
+    if (!isWhole && claimed.length < options.total) {
+      starts.clear();
+      wholeAt = time;
+      const taken = new Map<string, number>();
+      for (const { name } of claimed) taken.set(name, (taken.get(name) ?? 0) + 1);
+      const left = slots
+        .map((slot) => ({ ...slot, free: slot.free - (taken.get(slot.name) ?? 0) }))
+        .filter((slot) => slot.free > 0);
+      const total = options.total - claimed.length;
+      // What has been claimed must not be lost to a fault of the second look.
+      if (left.length > 0) claimed.push(...(await free(left, { ...options, total }).catch(() => [])));
+      return claimed;
+    }
+    if (claimed.length === options.total) {
+      for (const job of claimed) {
+        const last = starts.get(job.name);
+        if (!last || job.rank > last.rank || (job.rank === last.rank && job.id > last.id)) starts.set(job.name, job);
+      }
+    }
+    return claimed;
+  }
+
+  return async (slots, options) => {
+    const { workerId, now, total, ids } = options;
+    const common = { workerId, now, ...(ids && { ids: JSON.stringify(ids) }) };
+    const ungrouped = slots.filter(({ perGroup }) => perGroup === null);
+    const claimed: Ranked[] = [];
+    if (ungrouped.length > 0) claimed.push(...(await (ids ? free : inTurn)(ungrouped, options)));
+    const others = slots.filter(({ perGroup }) => perGroup !== null);
+    if (others.length === 0 || claimed.length >= total) return inOrder(claimed);
+    const names = JSON.stringify(others.map(({ name }) => name));
+    const busy = new Set((await db.all(db.prepare(grouped)({ names }), { fresh: true })).map(({ name }) => name));
+    for (const { name, queue, free, version, perGroup } of others) {
+      if (!busy.has(name) || claimed.length >= total) continue;
+      const statement = ids ? pgStatements.groupedOf : pgStatements.grouped;
+      const values = { ...common, name, queue, version, perGroup, total: Math.min(free, total - claimed.length) };
+      const [, found] = await db.atomic((tx) => [tx.prepare(lock)({ name }), quietly(tx.prepare(statement)(values))]);
+      claimed.push(...(found as Ranked[]));
+    }
+    return inOrder(claimed);
+  };
+}
+
+/** Before every job. */
+const FIRST = { rank: -2_147_483_648, id: "" };
+/** How often a claim begins at the head, however much there is to do. */
+const WHOLE_MS = 250;

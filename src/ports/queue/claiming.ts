@@ -1,0 +1,80 @@
+/** How due jobs become active: what both dialects have in common. Each statement takes rows that wait and makes them this worker's, in one step. */
+import { type SQL, sql } from "drizzle-orm/sql";
+import type { Tables } from "../../../db/tables.ts";
+import { value } from "../db/placeholders.ts";
+import type { Builders } from "../db/port.ts";
+import type { ClaimedJob } from "./port.ts";
+
+/** A job type that this worker knows, and how many of it fit. */
+export interface Slot {
+  name: string;
+  queue: string;
+  free: number;
+  /** The version of its input that this worker knows. A newer one is left to those who do, as a name that is not known. */
+  version: number;
+  /** How many of one group may run at once, over all workers; null: groups do not matter. */
+  perGroup: number | null;
+}
+
+export interface ClaimOptions {
+  workerId: string;
+  now: string;
+  /** The most in all. */
+  total: number;
+  /** Only these jobs, which a carrier brought. */
+  ids?: readonly string[];
+}
+
+export type Claim = (slots: readonly Slot[], options: ClaimOptions) => Promise<ClaimedJob[]>;
+
+export const ph = sql.placeholder;
+
+/** From rows `c` that were chosen, where such are given. */
+export function claiming(q: Builders, { jobs }: Tables, which: SQL, chosen?: SQL) {
+  const update = q.update(jobs).set({
+    state: sql`'active'`,
+    attempt: sql`attempt + 1`,
+    workerId: sql`${ph("workerId")}`,
+    startedAt: sql`${value("now", jobs.startedAt)}`,
+    // From its first start on only the deadline ends it.
+    expiresAt: sql`deadline_at`,
+    uniqueKey: sql`case when unique_until = 'start' then null else unique_key end`,
+  });
+  // The builder with a `from` has a type of its own; what it answers is the same.
+  const from = chosen ? (update.from(chosen) as unknown as typeof update) : update;
+  return from.where(which).returning({
+    id: jobs.id,
+    name: jobs.name,
+    queue: jobs.queue,
+    rank: jobs.rank,
+    runAt: jobs.runAt,
+    input: jobs.input,
+    inputVersion: jobs.inputVersion,
+    attempt: jobs.attempt,
+    maxAttempts: jobs.maxAttempts,
+    groupKey: jobs.groupKey,
+    deadlineAt: jobs.deadlineAt,
+    actor: jobs.actor,
+    traceId: jobs.traceId,
+    requestId: jobs.requestId,
+    scheduleName: jobs.scheduleName,
+  });
+}
+
+export const running = (queue: SQL) =>
+  sql`not exists (select 1 from job_queues p where p.id = ${queue} and p.paused_at is not null)`;
+export const alive = ({ jobs }: Tables, j: string) =>
+  sql`(${sql.raw(j)}.expires_at is null or ${sql.raw(j)}.expires_at > ${value("now", jobs.expiresAt)})`;
+
+export type Ranked = ClaimedJob & { rank: number };
+
+/** An update answers its rows in any order. */
+export const inOrder = (jobs: Ranked[]): ClaimedJob[] =>
+  jobs.sort((a, b) => a.rank - b.rank || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+
+/** Which of these names have waiting jobs; for those that are claimed name by name. */
+export const withWork = (names: SQL) => (q: Builders) =>
+  q
+    .select({ name: sql<string>`n.value` })
+    .from(names)
+    .where(sql`exists (select 1 from jobs j where j.state = 'waiting' and j.name = n.value)`);

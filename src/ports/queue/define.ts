@@ -1,0 +1,106 @@
+/** What a job type is: a constant of its module. Its handler is made where its services are (`handle`). */
+import type { z } from "zod";
+import type { Actor } from "../../core/actor.ts";
+import type { Instant } from "../../core/clock.ts";
+import type { Rule } from "../limits/port.ts";
+import type { Unique } from "./port.ts";
+
+export interface Retry {
+  /** How often it is tried in all, from 1. */
+  attempts: number;
+  /** The pause after the first failure is a random time up to `baseMs`, then up to twice that, and so on up to `maxMs`. */
+  baseMs: number;
+  maxMs: number;
+  /** In place of that: the pause after the attempt of this number, from 1; null gives up. */
+  delayMs?: (attempt: number, error: unknown) => number | null;
+}
+
+export interface JobSpec<In extends z.ZodType, Out extends z.ZodType> {
+  /** Unique over all types, `<noun>.<verb>`; it is stored with each job, so a type that is renamed leaves its jobs behind. */
+  name: string;
+  /** The payload, as JSON carries it. It is checked when a job is enqueued and again when it runs. */
+  input: In;
+  /** What the handler answers, if it is to be kept. */
+  result?: Out;
+  /** The version of `input`, from 1. A job that was enqueued by older code goes through `migrate` first. */
+  version?: number;
+  migrate?: (input: unknown, fromVersion: number) => unknown;
+  /** What operators pause and drain. */
+  queue?: string;
+  retry?: Partial<Retry>;
+  /** How long one attempt may take. */
+  timeoutMs?: number;
+  /** How many of this type one process runs at once. Default: as many as the worker runs at all. */
+  concurrency?: number;
+  unique?: { key: (input: z.output<In>) => string; mode: Unique["mode"] };
+  priority?: number;
+  ttlMs?: number;
+  /** Over all processes: how many of one group run at once, and how many start in a time. Without `key` all jobs of the type are one group. */
+  group?: { key?: (input: z.output<In>) => string; concurrency?: number; rate?: Omit<Rule, "whenDown"> };
+  /** How long a job that is done or cancelled is kept. Failed ones are kept for 30 days. */
+  keepMs?: number;
+}
+
+export interface JobType<In extends z.ZodType = z.ZodType, Out extends z.ZodType = z.ZodType>
+  extends Omit<JobSpec<In, Out>, "retry"> {
+  readonly version: number;
+  readonly queue: string;
+  readonly retry: Retry;
+  readonly timeoutMs: number;
+  readonly priority: number;
+  readonly keepMs: number;
+}
+
+const DEFAULTS = { version: 1, queue: "default", timeoutMs: 60_000, priority: 0, keepMs: 24 * 3_600_000 };
+const RETRY: Retry = { attempts: 5, baseMs: 1_000, maxMs: 3_600_000 };
+
+export function defineJob<In extends z.ZodType, Out extends z.ZodType = z.ZodVoid>(
+  spec: JobSpec<In, Out>,
+): JobType<In, Out> {
+  const type: JobType<In, Out> = { ...DEFAULTS, ...spec, retry: { ...RETRY, ...spec.retry } };
+  if (!/^[\w.:-]{1,100}$/.test(type.name)) throw new Error(`"${type.name}" cannot name a job: use <noun>.<verb>`);
+  if (type.version > 1 && !type.migrate)
+    throw new Error(`Job ${type.name} has version ${type.version} and no way to migrate an older input`);
+  if (type.retry.attempts < 1) throw new Error(`Job ${type.name} has to be tried at least once`);
+  return type;
+}
+
+/** What a handler knows of its job. It is the `by` of what the handler enqueues itself. */
+export interface JobContext {
+  readonly jobId: string;
+  /** From 1. */
+  readonly attempt: number;
+  /** Who caused it. */
+  readonly actor: Actor;
+  readonly traceId: string | null;
+  readonly requestId: string | null;
+  /** Aborted when its time is up, when it was cancelled, and when this process has lost it. */
+  readonly signal: AbortSignal;
+  /** When the attempt began. */
+  readonly now: Instant;
+  /** Keeps a value of JSON with the job, at most twice a second; the last one always. */
+  progress(value: unknown): void;
+}
+
+export interface JobHandler {
+  readonly type: JobType;
+  run(input: never, ctx: JobContext): unknown;
+}
+
+/** Pairs a type with what does its work; made at composition, closed over services. */
+export const handle = <In extends z.ZodType, Out extends z.ZodType>(
+  type: JobType<In, Out>,
+  run: (input: z.output<In>, ctx: JobContext) => Promise<z.input<Out>> | z.input<Out>,
+): JobHandler => ({ type: type as unknown as JobType, run });
+
+/** An error that no further attempt can mend: the job dies at once. Any error whose `retryable` is false does the same. */
+export class PermanentError extends Error {
+  override readonly name = "PermanentError";
+  readonly retryable = false;
+}
+
+/** A payload that its type refuses: a fault of the code that enqueues it, and told before anything is written. */
+export class PayloadError extends Error {
+  override readonly name = "PayloadError";
+  readonly retryable = false;
+}

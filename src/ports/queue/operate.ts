@@ -1,0 +1,170 @@
+/** What operators do to jobs, as one statement each. Who may, and the audit entry, are the business of whoever calls. */
+import { type SQL, sql } from "drizzle-orm/sql";
+import { getTableColumns } from "drizzle-orm/utils";
+import type { Tables } from "../../../db/tables.ts";
+import type { Instant } from "../../core/clock.ts";
+import type { JobState } from "../../core/job.ts";
+import { value } from "../db/placeholders.ts";
+import type { Bound, Builders, Db, Dialect, Tx } from "../db/port.ts";
+import type { Job } from "./port.ts";
+import { texts } from "./rows.ts";
+import { after } from "./store.ts";
+
+const ph = sql.placeholder;
+/** How long a job that was cancelled is kept. */
+const KEEP_CANCELLED_MS = 24 * 3_600_000;
+
+const selected = ({ jobs }: Tables) => {
+  const { rank, uniqueUntil: _until, sentAt: _sent, purgeAt: _purge, ...columns } = getTableColumns(jobs);
+  return { ...columns, priority: sql<number>`0 - ${rank}` };
+};
+
+const one = (q: Builders, tables: Tables) =>
+  q
+    .select(selected(tables))
+    .from(tables.jobs)
+    .where(sql`${tables.jobs.id} = ${ph("id")}`);
+
+const ending = (q: Builders, { jobs }: Tables, dialect: Dialect, which: SQL) => {
+  const error =
+    dialect === "pg"
+      ? sql`jsonb_build_object('code', 'cancelled', 'message', ${ph("reason")}::text, 'attempt', attempt)`
+      : sql`json_object('code', 'cancelled', 'message', ${ph("reason")}, 'attempt', attempt)`;
+  return q
+    .update(jobs)
+    .set({
+      state: sql`'cancelled'`,
+      error,
+      finishedAt: sql`${value("now", jobs.finishedAt)}`,
+      purgeAt: sql`${value("purgeAt", jobs.purgeAt)}`,
+      uniqueKey: sql`null`,
+    })
+    .where(which)
+    .returning({ id: jobs.id, name: jobs.name, attempt: jobs.attempt });
+};
+
+const LIVE = sql`state in ('waiting', 'delayed', 'retrying', 'active')`;
+const cancel = (dialect: Dialect) => (q: Builders, tables: Tables) =>
+  ending(q, tables, dialect, sql`id = ${ph("id")} and ${LIVE}`);
+const drain = (dialect: Dialect) => (q: Builders, tables: Tables) =>
+  ending(q, tables, dialect, sql`queue = ${ph("queue")} and state in ('waiting', 'delayed', 'retrying')`);
+
+const revive =
+  (dialect: Dialect) =>
+  (q: Builders, { jobs }: Tables) =>
+    q
+      .update(jobs)
+      .set({
+        state: sql`'waiting'`,
+        runAt: sql`${value("now", jobs.runAt)}`,
+        maxAttempts: sql`attempt + ${ph("attempts")}`,
+        finishedAt: sql`null`,
+        purgeAt: sql`null`,
+        expiresAt: sql`null`,
+        deadlineAt: sql`null`,
+        sentAt: sql`null`,
+      })
+      .where(sql`id in ${texts(dialect, "ids")} and state in ('failed', 'cancelled')`)
+      .returning({ id: jobs.id });
+
+const dead = (q: Builders, { jobs }: Tables) =>
+  q
+    .select({ id: jobs.id })
+    .from(jobs)
+    .where(sql`${jobs.name} = ${ph("name")} and ${jobs.state} = 'failed'`)
+    .orderBy(jobs.id)
+    .limit(ph("limit"));
+
+const pause = (q: Builders, { jobQueues }: Tables) =>
+  q
+    .insert(jobQueues)
+    .values({ id: ph("queue"), createdAt: ph("now"), pausedAt: ph("pausedAt") } as never)
+    .onConflictDoUpdate({ target: jobQueues.id, set: { pausedAt: sql`excluded.paused_at` } })
+    .returning({ id: jobQueues.id });
+
+const paused = (q: Builders, { jobQueues }: Tables) =>
+  q
+    .select({ queue: jobQueues.id, pausedAt: jobQueues.pausedAt })
+    .from(jobQueues)
+    .where(sql`${jobQueues.pausedAt} is not null`);
+
+/**
+ * Counts by way of the indexes of those that have not ended well: jobs that are done are many, and are not counted. Each condition is that
+ * of an index, word for word. As one list of states the whole table was read: 340 ms in place of 18, with 50,000 of 1,800,000 to count.
+ */
+const counts = (q: Builders, { jobs }: Tables) =>
+  q
+    .select({ name: jobs.name, queue: jobs.queue, state: jobs.state, count: sql<number>`count(*)`.mapWith(Number) })
+    .from(jobs)
+    .where(
+      sql`${jobs.state} = 'waiting' or ${jobs.state} in ('delayed', 'retrying') or ${jobs.state} = 'active' or ${jobs.state} in ('failed', 'cancelled')`,
+    )
+    .groupBy(jobs.name, jobs.queue, jobs.state);
+
+/** The state stands in the text, so that dead and cancelled jobs are found in their index. */
+const purgeOf =
+  (state: EndState) =>
+  (q: Builders, { jobs }: Tables) =>
+    q
+      .delete(jobs)
+      .where(
+        sql`id in (select j.id from jobs j where j.state = '${sql.raw(state)}' and j.finished_at < ${value("before", jobs.finishedAt)}
+        order by j.id limit ${ph("limit")}) and state = '${sql.raw(state)}'`,
+      )
+      .returning({ id: jobs.id });
+type EndState = Extract<JobState, "done" | "failed" | "cancelled">;
+const purges = { done: purgeOf("done"), failed: purgeOf("failed"), cancelled: purgeOf("cancelled") };
+
+const statements = (dialect: Dialect) => ({
+  cancel: cancel(dialect),
+  drain: drain(dialect),
+  revive: revive(dialect),
+});
+const known = { pg: statements("pg"), sqlite: statements("sqlite") };
+
+type Ended = { id: string; name: string; attempt: number };
+
+/**
+ * Ends the job, unless it has ended. Answers nothing then. One that is active is fenced off at once, and its handler's signal aborted: by
+ * the bus (`cancelMessage`), and when its worker next says that it is alive.
+ */
+export const cancelJob = (tx: Tx, dialect: Dialect, id: string, now: Instant, reason: string): Bound<Ended[]> =>
+  tx.prepare(known[dialect].cancel)({ id, now, reason, purgeAt: after(now, KEEP_CANCELLED_MS) }) as Bound<Ended[]>;
+
+/** Cancels all of the queue that is not running. */
+export const drainQueue = (tx: Tx, dialect: Dialect, queue: string, now: Instant, reason: string): Bound<Ended[]> =>
+  tx.prepare(known[dialect].drain)({ queue, now, reason, purgeAt: after(now, KEEP_CANCELLED_MS) }) as Bound<Ended[]>;
+
+/** Failed and cancelled jobs run again, with so many further attempts, whatever their deadline was. Answers those that do. */
+export const retryJobs = (
+  tx: Tx,
+  dialect: Dialect,
+  ids: readonly string[],
+  now: Instant,
+  attempts: number,
+): Bound<{ id: string }[]> =>
+  tx.prepare(known[dialect].revive)({ ids: JSON.stringify(ids), now, attempts }) as Bound<{ id: string }[]>;
+
+/** Workers take nothing more of a queue that is paused; what runs goes on. `pausedAt` null lets it run again. */
+export const pauseQueue = (tx: Tx, queue: string, now: Instant, pausedAt: Instant | null): Bound =>
+  tx.prepare(pause)({ queue, now, pausedAt });
+
+/** Deletes jobs of a state that ended before; at most so many at once. */
+export const purgeJobs = (tx: Tx, state: EndState, before: Instant, limit: number): Bound<{ id: string }[]> =>
+  tx.prepare(purges[state])({ before, limit }) as Bound<{ id: string }[]>;
+
+export function createJobReads(db: Db) {
+  return {
+    async find(id: string): Promise<Job | null> {
+      const [job] = await db.all(db.prepare(one)({ id }), { fresh: true });
+      return (job as Job | undefined) ?? null;
+    },
+    /** Ids of dead jobs of a type, oldest first. */
+    async dead(name: string, limit: number): Promise<string[]> {
+      return (await db.all(db.prepare(dead)({ name, limit }), { fresh: true })).map(({ id }) => id);
+    },
+    paused: () => db.all(db.prepare(paused)(), { fresh: true }),
+    /** How many there are by name, queue and state, without those that are done. */
+    counts: () => db.all(db.prepare(counts)(), { fresh: false }),
+  };
+}

@@ -1,0 +1,92 @@
+/** What every worker does for all: lets due jobs wait, ends those that are late, and takes over from workers that died. */
+import { type Clock, fromInstant, toInstant } from "../../core/clock.ts";
+import type { Log } from "../log/port.ts";
+import type { EventSource } from "./events.ts";
+import { DEAD_MS } from "./lease.ts";
+import { dead, KEEP_DEAD_MS } from "./runner.ts";
+import { after, type JobStore, type Orphan, type Settlement } from "./store.ts";
+
+interface SweepOptions {
+  store: JobStore;
+  clock: Clock;
+  log: Log;
+  events: EventSource;
+  random: () => number;
+  self(): string | null;
+}
+
+const BATCH = 1000;
+/** How often the late and the dead are looked for. */
+const LOOK_MS = 2500;
+/** How often, while there is more to do than fits. */
+const BUSY_MS = 200;
+/** Jobs of a worker that died come back one by one: beside one that kills its process the others would die with it each time. */
+const SPREAD_MS = 500;
+const MAX_SPREAD_MS = 30_000;
+
+export function createSweep({ store, clock, log, events, random, self }: SweepOptions) {
+  let looked = Number.NEGATIVE_INFINITY;
+  let ticked = Number.NEGATIVE_INFINITY;
+  const now = () => toInstant(clock.now());
+
+  /** Answers in how many milliseconds there is something to claim, as far as time decides it. */
+  async function promote(): Promise<number> {
+    const { promoted, nextAt } = await store.promote(now(), BATCH);
+    if (promoted > 0) return 0;
+    return nextAt === null ? Number.POSITIVE_INFINITY : Math.max(0, fromInstant(nextAt) - clock.now());
+  }
+
+  async function late(): Promise<void> {
+    const at = now();
+    for (const { id, name, queue, attempt, state, error } of await store.expire(at, after(at, KEEP_DEAD_MS), BATCH)) {
+      const about = { id, name, queue, attempt, at };
+      if (state === "failed" && error) events.emit({ kind: "dead", error, ...about });
+      else events.emit({ kind: "cancelled", ...about });
+    }
+  }
+
+  async function orphans(): Promise<void> {
+    const found = await store.orphans(self() ?? "", after(now(), -DEAD_MS), BATCH);
+    if (found.length === 0) return;
+    const outcomes = found.map(outcomeOf);
+    const accepted = await store.settle(outcomes, now());
+    log.warn({ jobs: accepted.size }, "jobs of workers that died are given to others");
+    for (const [i, { id, name, queue, attempt }] of found.entries()) {
+      const outcome = outcomes[i] as Settlement;
+      if (!accepted.has(id) || !outcome.error) continue;
+      const about = { id, name, queue, attempt, at: now() };
+      events.emit({ kind: "failed", error: outcome.error, runMs: 0, waitMs: 0, ...about });
+      if (outcome.runAt) events.emit({ kind: "retried", runAt: outcome.runAt, ...about });
+      else events.emit({ kind: "dead", error: outcome.error, ...about });
+    }
+  }
+
+  function outcomeOf({ id, attempt, maxAttempts, workerId }: Orphan): Settlement {
+    const error = { code: "lost", message: "Its worker died.", attempt };
+    if (attempt >= maxAttempts) return { ...dead(clock, { id, attempt }, error), workerId };
+    const pause = random() * Math.min(MAX_SPREAD_MS, SPREAD_MS * 2 ** Math.min(attempt, 20));
+    const runAt = after(now(), Math.round(pause));
+    return { id, attempt, state: "retrying", result: null, error, runAt, purgeAt: null, workerId };
+  }
+
+  return {
+    /** Whether `tick` should not be put off, however much there is to do. */
+    isDue: (): boolean => performance.now() - ticked >= BUSY_MS,
+    /** To be called at least once a second. Answers when the next job is due, in milliseconds. */
+    async tick(): Promise<number> {
+      const time = performance.now();
+      ticked = time;
+      if (time - looked >= LOOK_MS) {
+        looked = time;
+        await late();
+        await orphans();
+      }
+      return promote();
+    },
+    async all(): Promise<void> {
+      await late();
+      await orphans();
+      await promote();
+    },
+  };
+}

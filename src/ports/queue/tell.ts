@@ -1,0 +1,34 @@
+/** What a recorded outcome means to those who listen. */
+import { type Clock, fromInstant, toInstant } from "../../core/clock.ts";
+import type { Log } from "../log/port.ts";
+import type { EventSource } from "./events.ts";
+import type { ClaimedJob } from "./port.ts";
+import type { Settlement } from "./store.ts";
+
+interface Attempt {
+  job: ClaimedJob;
+  startedAt: number;
+  endedAt: number;
+}
+
+export function announce(
+  { events, log, clock }: { events: EventSource; log: Log; clock: Clock },
+  { job, startedAt, endedAt }: Attempt,
+  { state, error, runAt }: Settlement,
+  accepted: boolean,
+): void {
+  const { id, name, queue, attempt } = job;
+  if (!accepted) {
+    log.warn({ job: id, name, attempt }, "the answer of an attempt was rejected: the job had been taken away from it");
+    return;
+  }
+  const about = { id, name, queue, attempt, at: toInstant(clock.now()) };
+  const times = { waitMs: Math.max(0, startedAt - fromInstant(job.runAt)), runMs: endedAt - startedAt };
+  if (state === "done") events.emit({ kind: "completed", ...times, ...about });
+  if (!error) return;
+  events.emit({ kind: "failed", error, ...times, ...about });
+  if (state === "retrying" && runAt) events.emit({ kind: "retried", runAt, ...about });
+  if (state !== "failed") return;
+  log.error({ job: id, name, attempt, code: error.code }, "a job is dead");
+  events.emit({ kind: "dead", error, ...about });
+}

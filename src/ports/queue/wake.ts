@@ -1,0 +1,68 @@
+/** How workers learn at once that jobs may be due: of commits of their own process, and by the bus of those of others. */
+import type { Bus } from "../bus/port.ts";
+import type { Db } from "../db/port.ts";
+import type { Log } from "../log/port.ts";
+import { cancelledId, JOBS_TOPIC, WAKE } from "./port.ts";
+import type { createRelay } from "./relay.ts";
+import { isAway } from "./settler.ts";
+import type { Worker } from "./worker.ts";
+
+interface WakeOptions {
+  db: Db;
+  bus: Bus;
+  log: Log;
+  /** Null where this process runs no jobs. */
+  worker: Worker | null;
+  /** Where this process runs none, and a carrier brings them to those that do. */
+  relay: Pick<ReturnType<typeof createRelay>, "runOnce"> | null;
+}
+
+/** However much is committed, others are woken once in this time. */
+const QUIET_MS = 5;
+
+export function connect({ db, bus, log, worker, relay }: WakeOptions) {
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  let again = false;
+
+  function others() {
+    if (timer !== null) {
+      again = true;
+      return;
+    }
+    bus.publish(JOBS_TOPIC, WAKE);
+    timer = setTimeout(() => {
+      timer = null;
+      if (!again) return;
+      again = false;
+      others();
+    }, QUIET_MS);
+  }
+
+  const unlisten = db.committed((tables) => {
+    if (!tables.includes("jobs")) return;
+    relay?.runOnce().catch((err) => {
+      if (!isAway(err)) log.warn({ err }, "due jobs could not be handed over; a worker does it within a second");
+    });
+    worker?.wake();
+    // What this worker takes itself needs nobody else; it calls for others when there is more than it can take.
+    if (!worker?.hasRoom()) others();
+  });
+  const unsubscribe = bus.subscribe(JOBS_TOPIC, {
+    message(text) {
+      if (text === WAKE) return worker?.wake();
+      const id = cancelledId(text);
+      if (id !== null) worker?.cancelled(id);
+    },
+    missed: () => worker?.wake(),
+  });
+
+  return {
+    /** Wakes the workers of other processes. */
+    others,
+    close(): void {
+      unlisten();
+      unsubscribe();
+      if (timer !== null) clearTimeout(timer);
+    },
+  };
+}

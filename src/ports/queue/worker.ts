@@ -1,0 +1,287 @@
+/**
+ * What runs jobs in one process: takes those that are due, a few ahead of what is free, and hands their outcomes on.
+ *
+ * It is woken by `wake` (a commit of this process, a message of the bus) and looks by itself every second. While the database is away it
+ * asks again with growing pauses, and handlers go on; what they answer is recorded when it is back.
+ */
+import { type Clock, toInstant } from "../../core/clock.ts";
+import type { Limits } from "../limits/port.ts";
+import type { Log } from "../log/port.ts";
+import type { JobHandler } from "./define.ts";
+import type { EventSource } from "./events.ts";
+import { gather } from "./gather.ts";
+import { createLease } from "./lease.ts";
+import { createPool, givenBack } from "./pool.ts";
+import type { ClaimedJob, Consumer, Dispatch } from "./port.ts";
+import { createRelay, isCarried } from "./relay.ts";
+import { createRunner } from "./runner.ts";
+import { createSettler, isAway } from "./settler.ts";
+import type { JobStore } from "./store.ts";
+import { createSweep } from "./sweep.ts";
+import { announce } from "./tell.ts";
+
+export interface WorkerOptions {
+  store: JobStore;
+  handlers: readonly JobHandler[];
+  dispatch: Dispatch;
+  events: EventSource;
+  clock: Clock;
+  log: Log;
+  /** How many jobs run at once. */
+  concurrency: number;
+  /** For types that declare a rate. */
+  limits?: Limits;
+  /** Told when there is more to do than fits here: other processes may be idle. */
+  onSurplus?: () => void;
+  /** From 0 up to 1; for pauses. */
+  random?: () => number;
+}
+
+export type Worker = ReturnType<typeof createWorker>;
+
+const POLL_MS = 1000;
+/** After how long a carrier is given more that was just given some: its window has moved on by then. */
+const REFILL_MS = 100;
+const PROGRESS_MS = 500;
+const MAX_PAUSE_MS = 5000;
+
+export function createWorker(options: WorkerOptions) {
+  const { store, dispatch, events, clock, log, concurrency, limits, onSurplus, random = Math.random } = options;
+  const handlers = byName(options);
+  const types = dispatch.carrier ? options.handlers.map(({ type }) => type).filter(isCarried) : [];
+  const carried = new Set(types.map(({ name }) => name));
+
+  /** Whether there was more than fitted when it was last looked. */
+  let more = true;
+  /** Claims are numbered as they begin; those that are under way are in here. */
+  const claiming = new Set<number>();
+  let claims = 0;
+  let claimMs = 2;
+  let stopping = false;
+  let turn: () => void = () => {};
+
+  const now = () => toInstant(clock.now());
+  const runner = createRunner({ clock, log, random });
+  const settler = createSettler({
+    store,
+    clock,
+    log,
+    onSettled(outcome, accepted) {
+      const ending = pool.recorded(outcome.id);
+      if (ending) announce({ events, log, clock }, ending, outcome, accepted);
+    },
+  });
+  const ahead = () => pool.ahead(claimMs);
+  const pool = createPool({
+    handlers,
+    concurrency,
+    runner,
+    settler,
+    events,
+    clock,
+    onFree() {
+      if (more && claiming.size === 0 && pool.waiting() <= ahead() / 2) turn();
+    },
+  });
+  const lease = createLease({
+    store,
+    clock,
+    log,
+    names: [...handlers.keys()],
+    concurrency,
+    dispatch: dispatch.name,
+    holds: (id) => pool.holds(id) || settler.has(id),
+    mark: () => claims,
+    isOver: (mark) => [...claiming].every((claim) => claim > mark),
+    give: (id, attempt, workerId) => settler.add(givenBack({ id, attempt }, workerId)),
+    taken: () => pool.taken(),
+    lost(workerId, kept, upTo) {
+      pool.keepOnly(workerId, kept, upTo);
+      turn();
+    },
+  });
+  const sweep = createSweep({ store, clock, log, events, random, self: () => lease.current() });
+  const relay = dispatch.carrier && createRelay({ store, carrier: dispatch.carrier, clock, types });
+
+  async function claim(): Promise<number> {
+    const extra = ahead();
+    const total = concurrency + extra - pool.held();
+    const slots = pool.slots(extra).filter(({ name }) => !carried.has(name));
+    if (total <= 0 || slots.length === 0) return 0;
+    const workerId = await lease.take();
+    const since = performance.now();
+    const number = ++claims;
+    claiming.add(number);
+    try {
+      const jobs = await store.claim(slots, { workerId, now: now(), total });
+      claimMs += (performance.now() - since - claimMs) / 8;
+      more = jobs.length >= total;
+      if (more) onSurplus?.();
+      for (const job of jobs) if (await passes(job, workerId)) pool.take(job, workerId);
+      pool.pump();
+      return jobs.length;
+    } finally {
+      claiming.delete(number);
+    }
+  }
+
+  /** Puts a job off where the rate of its group is used up. */
+  async function passes(job: ClaimedJob, workerId: string): Promise<boolean> {
+    const rate = handlers.get(job.name)?.type.group?.rate;
+    if (!rate || !limits) return true;
+    const { allowed, retryMs } = await limits.hit(`job:${job.name}:${job.groupKey}`, rate).catch((err) => {
+      log.warn({ err, name: job.name }, "a rate could not be asked about: its jobs wait");
+      return { allowed: false, retryMs: POLL_MS };
+    });
+    if (allowed) return true;
+    const runAt = toInstant(clock.now() + Math.max(1, Math.ceil(retryMs)));
+    settler.add({ ...givenBack(job, workerId), state: "delayed", runAt });
+    return false;
+  }
+
+  const claimBrought = gather(async (ids) => {
+    const slots = types.map(({ name, queue, version }) => ({ name, queue, version, free: ids.length, perGroup: null }));
+    const workerId = await lease.take();
+    const number = ++claims;
+    claiming.add(number);
+    try {
+      const jobs = await store.claim(slots, { workerId, now: now(), total: ids.length, ids });
+      const ends = new Map<string, Promise<void>>();
+      for (const job of jobs) {
+        ends.set(job.id, pool.ended(job.id));
+        if (await passes(job, workerId)) pool.take(job, workerId);
+      }
+      return ends;
+    } finally {
+      claiming.delete(number);
+      pool.pump();
+    }
+  });
+
+  async function deliver(ids: readonly string[]): Promise<void> {
+    const ends = await claimBrought(ids);
+    const left = ids.filter((id) => !ends.has(id));
+    // One that waits still is of a queue that is paused, or of a type or version that others know: it is sent again.
+    if (left.length > 0 && relay) await relay.again(left);
+    await Promise.all(ends.values());
+  }
+
+  /** Until it is woken, or the time is up. */
+  const rest = (ms: number) =>
+    new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      turn = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+
+  async function loop() {
+    let failures = 0;
+    while (!stopping) {
+      let woken = false;
+      turn = () => {
+        woken = true;
+      };
+      try {
+        const found = await claim();
+        const sent = relay ? await relay.runOnce() : 0;
+        const goesOn = () => woken || stopping || (found > 0 && more && pool.waiting() <= ahead() / 2);
+        // What has just become due starts a statement earlier when it is claimed before anything else is looked after.
+        const dueIn = goesOn() && !sweep.isDue() ? 0 : await sweep.tick();
+        if (failures > 0) log.info({}, "the worker goes on");
+        failures = 0;
+        if (goesOn()) continue;
+        await rest(Math.min((sent > 0 ? REFILL_MS : POLL_MS) * (0.9 + 0.2 * random()), dueIn));
+      } catch (err) {
+        failures++;
+        if (!isAway(err)) log.error({ err }, "the worker could not look for jobs");
+        else if (failures === 1) log.warn({ err }, "the worker waits for the database");
+        if (!stopping) await rest(Math.min(100 * 2 ** Math.min(failures, 10), MAX_PAUSE_MS) * (0.5 + random() / 2));
+      }
+    }
+  }
+
+  const settled = async () => {
+    await pool.idle();
+    await settler.idle();
+  };
+
+  let looping: Promise<void> = Promise.resolve();
+  let progressTimer: ReturnType<typeof setInterval> | null = null;
+  const consumer: Consumer = { concurrency, deliver };
+
+  return {
+    consumer,
+    /** Whether one more would fit, of whatever type. */
+    hasRoom: (): boolean => pool.held() < concurrency && pool.slots(0).length === handlers.size,
+    /** Jobs may be due. */
+    wake(): void {
+      more = true;
+      turn();
+    },
+    /** The job was cancelled, which may be running here. */
+    cancelled: (id: string): boolean => pool.stop(id, "cancelled"),
+    /** Begins to look for jobs. */
+    async start(): Promise<void> {
+      progressTimer = setInterval(() => void settler.flushProgress().catch(() => {}), PROGRESS_MS);
+      looping = loop();
+      await dispatch.carrier?.listen?.(consumer);
+    },
+    /**
+     * Looks once, runs what it found to its recorded end, and answers how many that were, those included that a carrier was given. For
+     * tests, and where nothing runs between calls.
+     */
+    async runOnce(): Promise<number> {
+      await lease.beat();
+      await sweep.all();
+      const found = await claim();
+      try {
+        return found + (relay ? await relay.runOnce() : 0);
+      } finally {
+        await settled();
+      }
+    },
+    settled,
+    beat: (): Promise<void> => lease.beat(),
+    /** Takes no more, waits for what runs, gives back what does not end within the time, and gives up its lease. */
+    async stop(graceMs: number): Promise<void> {
+      const until = performance.now() + graceMs;
+      const left = () => Math.max(0, until - performance.now());
+      stopping = true;
+      turn();
+      await within(left(), Promise.all([looping, dispatch.carrier?.quiet?.()]));
+      pool.clear();
+      await within(left(), settled());
+      pool.stopAll("stopping");
+      await within(LAST_MS, settled());
+      if (progressTimer) clearInterval(progressTimer);
+      settler.drop();
+      await within(LAST_MS, lease.leave()).catch((err) =>
+        log.warn({ err }, "the lease of the worker could not be given up: it runs out"),
+      );
+    },
+  };
+}
+
+/** How long the record may take for what is given back. */
+const LAST_MS = 1000;
+
+async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([work, late]).finally(() => clearTimeout(timer));
+}
+
+function byName({ handlers, limits }: WorkerOptions): ReadonlyMap<string, JobHandler> {
+  const known = new Map<string, JobHandler>();
+  for (const handler of handlers) {
+    const { name, group } = handler.type;
+    if (known.has(name)) throw new Error(`Job ${name} has two handlers`);
+    if (group?.rate && !limits) throw new Error(`Job ${name} has a rate, and no limits to count it with`);
+    known.set(name, handler);
+  }
+  return known;
+}

@@ -1,0 +1,307 @@
+/** The loop of a started worker, by the real clock: what wakes it, what it waits for, and how it ends. */
+import { afterEach, expect, test } from "bun:test";
+import { z } from "zod";
+import { systemClock } from "../../src/core/clock.ts";
+import { AppError } from "../../src/core/error.ts";
+import { createMemoryBus } from "../../src/ports/bus/memory.ts";
+import { openBunSqlite } from "../../src/ports/db/bun-sqlite.ts";
+import { createConsoleLog } from "../../src/ports/log/console.ts";
+import { databaseDispatch } from "../../src/ports/queue/database.ts";
+import { defineJob, handle, type JobHandler } from "../../src/ports/queue/define.ts";
+import { enqueue } from "../../src/ports/queue/enqueue.ts";
+import { createJobEvents, type EventSource } from "../../src/ports/queue/events.ts";
+import { cancelJob, createJobReads } from "../../src/ports/queue/operate.ts";
+import { cancelMessage, JOBS_TOPIC, type JobEvent, WAKE } from "../../src/ports/queue/port.ts";
+import { createQueue } from "../../src/ports/queue/queue.ts";
+import { createJobStore, type JobStore } from "../../src/ports/queue/store.ts";
+import { connect } from "../../src/ports/queue/wake.ts";
+import { createWorker, type WorkerOptions } from "../../src/ports/queue/worker.ts";
+import { type Opened, openSqlite } from "../helpers/databases.ts";
+import { openJobs } from "../helpers/jobs.ts";
+
+const ends: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end();
+});
+
+const job = defineJob({ name: "loop.work", input: z.looseObject({}) });
+const by = () => ({
+  actor: { type: "system" as const, id: "test" },
+  requestId: null,
+  traceId: null,
+  now: new Date().toISOString(),
+});
+
+async function setUp(
+  options: { wakes?: "bus" | false; handlers?: JobHandler[]; store?: (store: JobStore) => JobStore } & Partial<
+    Pick<WorkerOptions, "concurrency" | "dispatch">
+  > = {},
+) {
+  const opened: Opened = await openSqlite("memory", openBunSqlite);
+  ends.push(() => opened.done());
+  const { db } = opened;
+  const lines: { level: string; msg: string }[] = [];
+  const log = createConsoleLog({ level: "info", print: (line) => lines.push(JSON.parse(line)) });
+  const events = createJobEvents({ log });
+  const plain = createJobStore(db);
+  const store = options.store?.(plain) ?? plain;
+  const ran: { input: unknown; at: number }[] = [];
+  const handlers = options.handlers ?? [handle(job, (input) => void ran.push({ input, at: performance.now() }))];
+  const worker = createWorker({
+    store,
+    handlers,
+    dispatch: databaseDispatch,
+    events,
+    clock: systemClock,
+    log,
+    concurrency: options.concurrency ?? 4,
+    onSurplus: () => wakes?.others(),
+  });
+  ends.push(() => worker.stop(0));
+  const bus = createMemoryBus({ log });
+  // As of another process, whose commits are not heard here.
+  const heard = options.wakes === "bus" ? { ...db, committed: () => () => {} } : db;
+  const wakes = options.wakes === false ? null : connect({ db: heard, bus, log, worker, relay: null });
+  if (wakes) ends.push(() => wakes.close());
+  return {
+    db,
+    bus,
+    log,
+    lines,
+    events,
+    worker,
+    ran,
+    queue: createQueue({ db, clock: systemClock }),
+    reads: createJobReads(db),
+  };
+}
+
+const next = <K extends JobEvent["kind"]>(events: EventSource, kind: K) =>
+  new Promise<JobEvent>((resolve) => {
+    const stop = events.onJobEvent((event) => {
+      if (event.kind !== kind) return;
+      stop();
+      resolve(event);
+    });
+  });
+
+/** Long enough for the loop to have looked and to rest. */
+const rested = () => Bun.sleep(50);
+
+test("a commit of the same process starts its job at once, without a poll", async () => {
+  const { db, worker, events } = await setUp();
+  await worker.start();
+  await rested();
+  const since = performance.now();
+  const done = next(events, "completed");
+  await db.atomic((tx) => [enqueue(tx, job, {}, { by: by() })]);
+  await done;
+  expect(performance.now() - since).toBeLessThan(200);
+});
+
+test("a message of the bus wakes a worker for the commit of another process", async () => {
+  const { worker, events, queue, bus } = await setUp({ wakes: "bus" });
+  await worker.start();
+  await rested();
+  const since = performance.now();
+  const done = next(events, "completed");
+  await queue.add(job, {});
+  bus.publish(JOBS_TOPIC, WAKE);
+  await done;
+  expect(performance.now() - since).toBeLessThan(200);
+});
+
+test("without either it looks by itself within a little more than a second", async () => {
+  const { worker, queue, events } = await setUp({ wakes: false });
+  await worker.start();
+  await rested();
+  const since = performance.now();
+  const done = next(events, "completed");
+  await queue.add(job, {});
+  await done;
+  expect(performance.now() - since).toBeLessThan(1_500);
+});
+
+test("a delayed job starts when it is due, and not at the next poll", async () => {
+  const { worker, queue, ran } = await setUp();
+  await worker.start();
+  await rested();
+  const since = performance.now();
+  await queue.add(job, {}, { delayMs: 250 });
+  while (ran.length === 0) await Bun.sleep(5);
+  const ms = (ran[0]?.at ?? 0) - since;
+  expect(ms).toBeGreaterThanOrEqual(249);
+  expect(ms).toBeLessThan(600);
+});
+
+test("others are woken when there is more than fits here, and not for what this worker takes itself", async () => {
+  const { worker, queue, bus, events } = await setUp({
+    concurrency: 2,
+    handlers: [handle(job, () => Bun.sleep(100))],
+  });
+  const heard: string[] = [];
+  bus.subscribe(JOBS_TOPIC, { message: (text) => void heard.push(text), missed() {} });
+  await worker.start();
+  await rested();
+  const done = next(events, "completed");
+  await queue.add(job, {});
+  await done;
+  expect(heard).toEqual([]);
+  await queue.addMany(job, [{}, {}, {}, {}, {}]);
+  await rested();
+  expect(heard.length).toBeGreaterThan(0);
+  expect(heard.every((text) => text === WAKE)).toBe(true);
+});
+
+test("a running job that is cancelled is told by the bus at once", async () => {
+  const aborted = Promise.withResolvers<unknown>();
+  const inside = Promise.withResolvers<void>();
+  const { db, worker, queue, bus } = await setUp({
+    handlers: [
+      handle(job, async (_, { signal }) => {
+        inside.resolve();
+        await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+        aborted.resolve(signal.reason);
+      }),
+    ],
+  });
+  await worker.start();
+  const { id } = await queue.add(job, {});
+  await inside.promise;
+  await db.atomic((tx) => [cancelJob(tx, db.dialect, id ?? "", by().now, "no")]);
+  bus.publish(JOBS_TOPIC, cancelMessage(id ?? ""));
+  expect(await aborted.promise).toBeInstanceOf(Error);
+});
+
+test("while the database is away it waits, keeps the outcomes, and goes on when it is back", async () => {
+  let away = false;
+  const guarded =
+    <A extends unknown[], R>(call: (...args: A) => Promise<R>) =>
+    async (...args: A) => {
+      if (away) throw new AppError("unavailable");
+      return call(...args);
+    };
+  const open = Promise.withResolvers<void>();
+  const inside = Promise.withResolvers<void>();
+  const { worker, queue, reads, lines } = await setUp({
+    handlers: [
+      handle(job, async () => {
+        inside.resolve();
+        await open.promise;
+      }),
+    ],
+    store: (s) => ({
+      ...s,
+      claim: guarded(s.claim),
+      settle: guarded(s.settle),
+      promote: guarded(s.promote),
+      beat: guarded(s.beat),
+    }),
+  });
+  await worker.start();
+  const first = await queue.add(job, {});
+  await inside.promise;
+  away = true;
+  open.resolve();
+  const second = await queue.add(job, {});
+  await Bun.sleep(400);
+  expect((await reads.find(first.id ?? ""))?.state).toBe("active");
+  away = false;
+  const state = async (id: string | null) => (await reads.find(id ?? ""))?.state;
+  while ((await state(first.id)) !== "done" || (await state(second.id)) !== "done") await Bun.sleep(10);
+  expect((await reads.find(first.id ?? ""))?.attempt).toBe(1);
+  expect(lines.map(({ msg }) => msg)).toEqual(["the worker waits for the database", "the worker goes on"]);
+});
+
+test("a stop waits for what runs, starts nothing more, and leaves no lease", async () => {
+  const inside = Promise.withResolvers<void>();
+  const { db, worker, queue, reads } = await setUp({
+    concurrency: 1,
+    handlers: [
+      handle(job, async () => {
+        inside.resolve();
+        await Bun.sleep(150);
+      }),
+    ],
+  });
+  await worker.start();
+  const ids = await queue.addMany(job, [{}, {}, {}]);
+  await inside.promise;
+  await worker.stop(5_000);
+  const states = await Promise.all(ids.map(async (id) => (await reads.find(id))?.state));
+  expect(states.toSorted()).toEqual(["done", "waiting", "waiting"]);
+  const { jobWorkers } = db.tables;
+  expect(await db.all(db.prepare((q) => q.select({ id: jobWorkers.id }).from(jobWorkers))(), { fresh: true })).toEqual(
+    [],
+  );
+});
+
+test("quick jobs are claimed ahead of what is free, and never those that may be tried only once, nor more than fit of slow ones", async () => {
+  const quick = defineJob({ name: "loop.quick", input: z.looseObject({}) });
+  const once = defineJob({ name: "loop.once", input: z.looseObject({}), retry: { attempts: 1 } });
+  const asked = new Map<string, number>();
+  let ran = 0;
+  const { worker, queue } = await setUp({
+    concurrency: 4,
+    handlers: [handle(quick, () => void ran++), handle(once, () => void ran++)],
+    store: (s) => ({
+      ...s,
+      // As of a database that is not in the process.
+      async claim(slots, options) {
+        for (const { name, free } of slots) asked.set(name, Math.max(asked.get(name) ?? 0, free));
+        await Bun.sleep(3);
+        return s.claim(slots, options);
+      },
+    }),
+  });
+  await queue.addMany(
+    quick,
+    Array.from({ length: 1_000 }, () => ({})),
+  );
+  await queue.addMany(
+    once,
+    Array.from({ length: 50 }, () => ({})),
+  );
+  // The first claim knows nothing of how long they take.
+  expect(await worker.runOnce()).toBe(4);
+  expect([...asked.values()]).toEqual([4, 4]);
+  await worker.start();
+  while (ran < 1_050) await Bun.sleep(5);
+  expect(asked.get("loop.quick")).toBeGreaterThan(50);
+  expect(asked.get("loop.once")).toBe(4);
+});
+
+test("a listener that fails hinders neither the job nor other listeners", async () => {
+  const { worker, queue, events, lines } = await setUp();
+  events.onJobCompleted(() => {
+    throw new Error("mine");
+  });
+  const seen: string[] = [];
+  const stop = events.onJobEvent(({ kind }) => seen.push(kind));
+  await queue.add(job, {});
+  await worker.runOnce();
+  stop();
+  await queue.add(job, {});
+  await worker.runOnce();
+  expect(seen).toEqual(["started", "completed"]);
+  expect(lines.filter(({ level }) => level === "error")).toHaveLength(2);
+});
+
+test("inline: what is committed has run when it is settled, and what jobs enqueue too", async () => {
+  const opened = await openSqlite("memory", openBunSqlite);
+  ends.push(() => opened.done());
+  const { db } = opened;
+  const second = defineJob({ name: "loop.second", input: z.object({ of: z.string() }) });
+  const ran: unknown[] = [];
+  const jobs = openJobs(db, [
+    handle(job, async (input, { jobId, ...by }) => {
+      ran.push(input);
+      await jobs.queue.add(second, { of: jobId }, { by });
+    }),
+    handle(second, (input, { actor }) => void ran.push(input, actor.type)),
+  ]);
+  ends.push(() => jobs.done());
+  const [[made]] = await db.atomic((tx) => [enqueue(tx, job, { n: 1 }, { by: jobs.by() })]);
+  await jobs.settled();
+  expect(ran).toEqual([{ n: 1 }, { of: made?.id ?? "" }, "system"]);
+});

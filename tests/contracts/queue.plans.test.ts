@@ -1,0 +1,94 @@
+/** How PostgreSQL carries out what workers ask of it over and over: by indexes, however many jobs there are. */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { z } from "zod";
+import { openBunSqlite } from "../../src/ports/db/bun-sqlite.ts";
+import { migrate } from "../../src/ports/db/migrate.ts";
+import { createPgDb, type PgClient } from "../../src/ports/db/pg.ts";
+import { createPglite } from "../../src/ports/db/pglite.ts";
+import type { Db } from "../../src/ports/db/port.ts";
+import { databaseDispatch } from "../../src/ports/queue/database.ts";
+import { defineJob, handle } from "../../src/ports/queue/define.ts";
+import { queueWorld } from "./queue.ts";
+
+const texts = new Set<string>();
+let client: PgClient;
+let db: Db;
+
+/** What is planned for values that are not known yet, as for a statement that is prepared once. */
+async function planOf(text: string): Promise<string> {
+  const params = Array(Math.max(0, ...[...text.matchAll(/\$(\d+)/g)].map(([, n]) => Number(n)))).fill(null);
+  const rows = await client.query({ text: `explain (generic_plan) ${text}`, params });
+  return rows.map(([line]) => String(line)).join("\n");
+}
+const scans = (plan: string) => plan.match(/Seq Scan on jobs\b/g)?.length ?? 0;
+
+beforeAll(async () => {
+  client = await createPglite({ dir: null, openLock: openBunSqlite });
+  const note = (text: string) => {
+    if (/\bjobs\b/.test(text)) texts.add(text);
+  };
+  const primary: PgClient = {
+    ...client,
+    query(query) {
+      note(query.text);
+      return client.query(query);
+    },
+    flight(queries) {
+      for (const { text } of queries) note(text);
+      return client.flight(queries);
+    },
+  };
+  db = createPgDb({ engine: "pglite", primary });
+  await migrate(db);
+  texts.clear();
+
+  // What a worker does in its life, once: jobs that end well, fail, wait, report, are too late, and belong to groups.
+  const world = queueWorld(db, databaseDispatch);
+  const input = z.looseObject({});
+  const plain = defineJob({ name: "plans.plain", input, ttlMs: 1_000 });
+  const grouped = defineJob({ name: "plans.grouped", input, group: { key: ({ g }) => String(g), concurrency: 1 } });
+  const worker = world.worker([
+    handle(plain, ({ fails }, { progress }) => {
+      progress(1);
+      if (fails) throw new Error("no");
+    }),
+    handle(grouped, () => {}),
+  ]);
+  await world.queue.addMany(plain, [{}, { fails: true }]);
+  await world.queue.add(plain, {}, { delayMs: 10 });
+  await world.queue.add(grouped, { g: 1 });
+  await worker.runOnce();
+  world.clock.move(100_000);
+  await worker.runOnce();
+  await world.store.purge(world.now(), 10);
+  await world.end();
+}, 60_000);
+afterAll(() => db?.close());
+
+const updates = (word: string) => [...texts].filter((text) => text.includes(word) && /^(with|update)/.test(text));
+
+test("claims and outcomes go by index also in a plan that was made when there were no jobs", async () => {
+  await client.query({ text: "truncate jobs", params: [] });
+  const claims = updates("skip locked").filter((text) => text.includes('"attempt" = attempt + 1'));
+  const outcomes = updates("string_to_array");
+  expect([claims.length, outcomes.length]).toEqual([1, 2]);
+  for (const text of [...claims, ...outcomes]) expect([text, scans(await planOf(text))]).toEqual([text, 0]);
+});
+
+test("with many jobs nothing that a worker does looks at all of them", async () => {
+  const fill = (state: string, count: number) => `insert into jobs
+    (id, name, queue, state, run_at, input, input_version, max_attempts, attempt, worker_id, group_key, purge_at)
+    select 'job_${state}' || g, 'plans.plain', 'default', '${state}', now(), '{}', 1, 5, 1, 'wrk_' || (g % 5), null,
+      case when '${state}' = 'done' then now() + interval '1 day' end
+    from generate_series(1, ${count}) g`;
+  for (const [state, count] of [
+    ["done", 30_000],
+    ["waiting", 10_000],
+    ["delayed", 200],
+    ["active", 50],
+  ] as const)
+    await client.query({ text: fill(state, count), params: [] });
+  await client.query({ text: "analyze", params: [] });
+  expect(texts.size).toBeGreaterThan(10);
+  for (const text of texts) expect([text, scans(await planOf(text))]).toEqual([text, 0]);
+}, 30_000);
