@@ -1,0 +1,56 @@
+/** A run that has a job: what is written for it, whether it was due or asked for. */
+import { fromInstant, type Instant, toInstant } from "../../core/clock.ts";
+import { idPrefixes, newId } from "../../core/id.ts";
+import type { RunCause } from "../../core/schedule.ts";
+import type { Bound, Tx } from "../db/port.ts";
+import { insertion, toRow } from "../queue/enqueue.ts";
+import type { Cause } from "../queue/port.ts";
+import type { Schedule } from "./define.ts";
+import type { NewRun } from "./port.ts";
+import { record, type ScheduleStore } from "./store.ts";
+
+export interface Fired {
+  run: NewRun;
+  /** Two statements for an atomic list that moves the schedule's turn as well. */
+  statements(tx: Tx): readonly [Bound, Bound<{ id: string }[]>];
+  /** Told what the second answered. Where its type is unique and one is there already, that one is what became of the run. */
+  settle(made: readonly { id: string }[]): Promise<void>;
+}
+
+interface Firing {
+  dueAt: Instant;
+  cause: RunCause;
+  by: Cause;
+  /** In place of the schedule's. */
+  input?: unknown;
+}
+
+/** Throws a PayloadError when the job's type refuses the input. */
+export function firing(schedule: Schedule, store: ScheduleStore, { dueAt, cause, by, input }: Firing): Fired {
+  const { name, job, timeoutMs, priority } = schedule;
+  const { row, mode } = toRow(job, input === undefined ? schedule.input : input, {
+    by,
+    scheduleName: name,
+    ...(timeoutMs !== null && { deadlineAt: toInstant(fromInstant(by.now) + timeoutMs) }),
+    ...(priority !== null && { priority }),
+  });
+  const run: NewRun = {
+    id: newId(idPrefixes.scheduleRun),
+    createdAt: by.now,
+    scheduleName: name,
+    dueAt,
+    cause,
+    jobId: row.id,
+    outcome: null,
+    error: null,
+    startedAt: null,
+    finishedAt: null,
+  };
+  return {
+    run,
+    statements: (tx) => [record(tx, run), insertion(tx, row, mode)],
+    async settle([made]) {
+      if (made?.id !== row.id) await store.correct(run.id, made?.id ?? null, by.now);
+    },
+  };
+}

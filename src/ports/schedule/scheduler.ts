@@ -1,0 +1,181 @@
+/** Looks after the schedules of this process: finds what is due, decides, and writes the decision down. It owns no timer (timer.ts). */
+import { type Clock, fromInstant, type Instant, toInstant } from "../../core/clock.ts";
+import { AppError } from "../../core/error.ts";
+import { idPrefixes, newId } from "../../core/id.ts";
+import type { Db } from "../db/port.ts";
+import type { Log } from "../log/port.ts";
+import type { Cause } from "../queue/port.ts";
+import { type Due, MOST } from "./cron.ts";
+import { type Checked, checkSchedules, type Schedule } from "./define.ts";
+import type { NewRun, ScheduleRow } from "./port.ts";
+import { firing } from "./run.ts";
+import { createScheduleStore, move, record } from "./store.ts";
+
+export interface SchedulerOptions {
+  db: Db;
+  clock: Clock;
+  log: Log;
+  schedules: readonly Schedule[];
+}
+
+export type Scheduler = ReturnType<typeof createScheduler>;
+
+/** A run that nobody began within this time of when it was due was missed. A deployment takes less. */
+const LATE_MS = 5 * 60_000;
+const SEEN_EVERY_MS = 60_000;
+/** Less than after what a time was missed: what is not declared any more has missed nothing. */
+const RETIRE_MS = 3 * 60_000;
+/** Whoever ticks looks at least this often: for the rows that others have changed, and for jobs that have ended. */
+export const LOOK_MS = 30_000;
+
+/** Throws when a schedule is wrong, and names it. */
+export function createScheduler({ db, clock, log, schedules }: SchedulerOptions) {
+  const known = checkSchedules(schedules);
+  const store = createScheduleStore(db);
+  let declared = false;
+
+  const now = () => toInstant(clock.now());
+  const before = (at: Instant, ms: number) => toInstant(fromInstant(at) - ms);
+
+  async function declare(): Promise<void> {
+    const at = now();
+    await store.declare([...known.values()], at);
+    await unlessOther(store.retire(before(at, RETIRE_MS)), undefined);
+    declared = true;
+  }
+
+  /** The rows of the schedules that are declared here. */
+  async function rows(): Promise<ScheduleRow[]> {
+    if (!declared) await declare();
+    let found = (await store.all()).filter(({ id }) => known.has(id));
+    // Somebody has deleted one, or this process was asleep for so long that another has retired them.
+    if (found.length < known.size || found.some(({ nextAt }) => nextAt === null)) {
+      await declare();
+      found = (await store.all()).filter(({ id }) => known.has(id));
+    }
+    const at = now();
+    const stale = before(at, SEEN_EVERY_MS);
+    const unseen = found.filter(({ seenAt }) => seenAt === null || seenAt < stale).map(({ id }) => id);
+    if (unseen.length > 0) {
+      await unlessOther(store.seen(unseen, at, stale), undefined);
+      await unlessOther(store.retire(before(at, RETIRE_MS)), undefined);
+    }
+    return found;
+  }
+
+  /** The schedules whose last job has not ended. Ends that are not recorded yet are recorded on the way. */
+  async function busy(): Promise<Set<string>> {
+    const open = await store.open();
+    const live = open.filter(({ state }) => state !== null && !ENDED.has(state));
+    if (live.length < open.length) {
+      for (const { scheduleName, dueAt, outcome, jobId } of await unlessOther(store.close(now()), []))
+        if (outcome !== "done")
+          log.warn({ schedule: scheduleName, dueAt, job: jobId, outcome }, "a scheduled run did not end well");
+    }
+    return new Set(live.map(({ scheduleName }) => scheduleName));
+  }
+
+  async function look(schedule: Checked, row: ScheduleRow, isBusy: boolean): Promise<void> {
+    const at = now();
+    const due = row.lastAt === null ? null : schedule.cron.between(row.lastAt, at);
+    if (!due) return;
+    const isLate = fromInstant(at) - fromInstant(due.latest) > LATE_MS;
+    const { missed, runs } = plan(schedule, due, isLate);
+    const to = { lastAt: due.latest, nextAt: schedule.cron.next(due.latest) };
+    const missing = missed && ended(schedule, missed.at, "missed", at, missed.message);
+    if (missing) log.warn({ schedule: schedule.name, dueAt: missed?.at }, missing.error?.message ?? "");
+
+    if (!runs || (schedule.overlap === "skip" && isBusy)) {
+      const skipped = runs
+        ? ended(schedule, due.latest, "skipped", at, "The job of an earlier run has not ended.")
+        : null;
+      await db.atomic((tx) => [move(tx, row, to), missing && record(tx, missing), skipped && record(tx, skipped)]);
+      if (skipped) log.info({ schedule: schedule.name, dueAt: due.latest }, "a scheduled run was skipped");
+      return;
+    }
+    const by: Cause = { actor: { type: "system", id: "schedule" }, requestId: null, traceId: null, now: at };
+    const cause = isLate || (schedule.catchUp && due.count > 1) ? "catch-up" : "cron";
+    const fired = firing(schedule, store, { dueAt: due.latest, cause, by });
+    const [, , , made] = await db.atomic(
+      (tx) => [move(tx, row, to), missing && record(tx, missing), ...fired.statements(tx)] as const,
+    );
+    await fired.settle(made);
+    log.debug({ schedule: schedule.name, dueAt: due.latest, job: fired.run.jobId }, "a schedule was fired");
+  }
+
+  return {
+    known,
+    store,
+    busy,
+    /** Writes the declarations down, once in the life of the scheduler. */
+    async ready(): Promise<void> {
+      if (!declared) await declare();
+    },
+    /** Looks once at all of them. Answers in how many milliseconds it is to be called again, at the latest. */
+    async tick(): Promise<number> {
+      if (known.size === 0) return LOOK_MS;
+      // The rows come first: a run that begins after they were read has moved their turn.
+      const found = await rows();
+      const going = await busy();
+      let failed: unknown = null;
+      for (const row of found) {
+        if (row.pausedAt !== null) continue;
+        // A fault must not hold up the schedules behind this one.
+        await unlessOther(look(known.get(row.id) as Checked, row, going.has(row.id)), undefined).catch((error) => {
+          failed = error;
+        });
+      }
+      if (failed) throw failed;
+      const at = now();
+      const next = [...known.values()].map(({ cron }) => cron.next(at)).filter((instant) => instant !== null);
+      return Math.min(LOOK_MS, ...next.map((instant) => fromInstant(instant) - fromInstant(at)));
+    },
+    /** What is wrong with the schedules, for readiness; null: nothing. */
+    async fault(): Promise<string | null> {
+      const late = (await store.overdue(before(now(), LATE_MS))).filter(({ id }) => known.has(id));
+      const [first, ...others] = late;
+      if (!first) return null;
+      return `${first.id} was due at ${first.nextAt}${others.length > 0 ? `, others too: ${others.length}` : ""}`;
+    },
+  };
+}
+
+/** Another process was first, and that is how it should be. */
+const unlessOther = <T>(work: Promise<T>, otherwise: T): Promise<T> =>
+  work.catch((error) => {
+    if (error instanceof AppError && error.code === "conflict") return otherwise;
+    throw error;
+  });
+
+const ENDED: ReadonlySet<string> = new Set(["done", "failed", "cancelled"]);
+
+/** Whether the newest one runs, and which are to be told of as missed. */
+function plan({ catchUp }: Schedule, { first, latest, earlier, count }: Due, isLate: boolean) {
+  const runs = catchUp || !isLate;
+  const at = runs ? earlier : latest;
+  if (at === null || (runs && catchUp)) return { runs, missed: null };
+  const times = runs ? count - 1 : count;
+  const many = times >= MOST - 1 ? `more than ${MOST - 2} times` : times === 1 ? "once" : `${times} times`;
+  return { runs, missed: { at, message: `It was missed ${many}, from ${first} to ${at}.` } };
+}
+
+function ended(
+  { name }: Schedule,
+  dueAt: Instant,
+  outcome: "missed" | "skipped",
+  now: Instant,
+  message: string,
+): NewRun {
+  return {
+    id: newId(idPrefixes.scheduleRun),
+    createdAt: now,
+    scheduleName: name,
+    dueAt,
+    cause: "cron",
+    jobId: null,
+    outcome,
+    error: { code: outcome, message },
+    startedAt: null,
+    finishedAt: now,
+  };
+}

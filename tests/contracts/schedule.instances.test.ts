@@ -1,0 +1,63 @@
+/** Real processes on one PostgreSQL, which fire each time once, whoever of them is killed. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { migrate } from "../../src/ports/db/migrate.ts";
+import { createPgDb } from "../../src/ports/db/pg.ts";
+import { createPostgres } from "../../src/ports/db/postgres.ts";
+import type { Opened } from "../helpers/databases.ts";
+import { ownDatabase, poolOf, serverAnswers } from "../helpers/postgres.ts";
+import { everyMinute } from "./schedule.instances.ts";
+
+describe.skipIf(!(await serverAnswers()))("several processes", () => {
+  let opened: Opened & { url: string };
+  beforeAll(async () => {
+    const own = await ownDatabase();
+    const db = createPgDb({ engine: "postgres", primary: createPostgres(poolOf(own.url)) });
+    await migrate(db);
+    opened = {
+      db,
+      url: own.url,
+      async done() {
+        await db.close();
+        await own.drop();
+      },
+    };
+  }, 30_000);
+  afterAll(() => opened?.done());
+
+  const RUN_MS = 4_000;
+
+  test("fire each time once, also while some of them are killed", async () => {
+    const { db, url } = opened;
+    const began = Date.now() + 1_500;
+    const peer = () =>
+      Bun.spawn(
+        [process.execPath, `${import.meta.dir}/schedule.instances.peer.ts`, url, String(began), String(RUN_MS)],
+        {
+          stderr: "inherit",
+        },
+      );
+    const stay = [peer(), peer()];
+    const doomed = [peer(), peer()];
+    for (const [i, child] of doomed.entries())
+      setTimeout(() => child.kill("SIGKILL"), 1_500 + RUN_MS * (0.4 + 0.2 * i));
+    const told = await Promise.all(stay.map(async (child) => JSON.parse(await new Response(child.stdout).text())));
+    await Promise.all(doomed.map(({ exited }) => exited));
+
+    const read = { fresh: true };
+    const { scheduleRuns, jobs } = db.tables;
+    const runs = await db.all(db.prepare((q) => q.select().from(scheduleRuns))(), read);
+    const made = await db.all(db.prepare((q) => q.select({ id: jobs.id, name: jobs.scheduleName }).from(jobs))(), read);
+    const fired = runs.filter(({ jobId }) => jobId !== null);
+    // Each run has its job, and there is no job without a run.
+    expect(fired.map(({ jobId }) => jobId as string).toSorted()).toEqual(made.map(({ id }) => id).toSorted());
+    for (const { name } of everyMinute) {
+      const minutes = fired.filter(({ scheduleName }) => scheduleName === name).map(({ dueAt }) => dueAt);
+      expect(new Set(minutes).size).toBe(minutes.length);
+      // A machine that stands still for more than a minute of this clock (10 ms) finds two due at once, and one of them missed.
+      expect(minutes.length).toBeGreaterThan(RUN_MS / 200);
+    }
+    for (const { fired: count } of told) expect(count).toBeGreaterThan(0);
+    const times = runs.map(({ scheduleName, dueAt }) => `${scheduleName} ${dueAt}`);
+    expect(new Set(times).size).toBe(times.length);
+  }, 60_000);
+});
