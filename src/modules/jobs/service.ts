@@ -1,0 +1,232 @@
+/** Operating the queue. What the verbs do to jobs is one statement each (ports/queue/operate.ts), which commits with its audit entry. */
+import { actorId } from "../../core/actor.ts";
+import { fromInstant, toInstant } from "../../core/clock.ts";
+import { AppError } from "../../core/error.ts";
+import type { ListInput, Page } from "../../core/page.ts";
+import type { Context } from "../../policy/context.ts";
+import { refused } from "../../policy/explain.ts";
+import { mask, maskAll } from "../../policy/fields.ts";
+import { whereListed } from "../../policy/listed.ts";
+import { may } from "../../policy/may.ts";
+import type { Bus } from "../../ports/bus/port.ts";
+import { type Db, must } from "../../ports/db/port.ts";
+import { oldestWaiting } from "../../ports/queue/lag.ts";
+import { minutesAgo } from "../../ports/queue/minutes.ts";
+import { cancelJob, createJobReads, drainQueue, pauseQueue, purgeJobs, retryJobs } from "../../ports/queue/operate.ts";
+import { cancelMessage, JOBS_TOPIC, type Job, WAKE } from "../../ports/queue/port.ts";
+import { audit } from "../audit/statement.ts";
+import { keep } from "../idempotency/store.ts";
+import { jobPages, type ListedJob, listedColumns } from "./list.ts";
+import { redactJob } from "./redact.ts";
+import type { DeadJobsRetry, JobsPurge } from "./schema.ts";
+import { addUp, createJobsStore, type QueueMinute, type Rates, ratesOf } from "./store.ts";
+
+export interface JobsDeps {
+  db: Db;
+  /** By it whoever runs a job learns at once that it was cancelled. */
+  bus: Bus;
+}
+
+export type Jobs = ReturnType<typeof createJobs>;
+
+interface Affected {
+  jobs: number;
+  more: boolean;
+}
+
+export interface QueueState {
+  name: string;
+  pausedAt: string | null;
+  counts: Record<(typeof COUNTED)[number], number>;
+  oldestWaitingMs: number | null;
+  lastMinutes: Rates & { minutes: number };
+}
+
+const COUNTED = ["waiting", "delayed", "active", "retrying", "failed", "cancelled"] as const;
+/** The minute that runs, and those before it. */
+const RATE_MINUTES = 5;
+const MAX_QUEUES = 500;
+const ENDED = new Set(["done", "failed", "cancelled"]);
+const entity = (id: string) => ({ type: "Job", id });
+const queueEntity = (id: string) => ({ type: "Queue", id });
+
+export function createJobs({ db, bus }: JobsDeps) {
+  const reads = createJobReads(db);
+  const store = createJobsStore(db);
+  const page = jobPages(db);
+  const columns = listedColumns(db.tables);
+
+  function shown(ctx: Context, job: Job) {
+    const { actor, ...rest } = redactJob(mask(ctx.ability, "read", "Job", job) as Job);
+    return { ...rest, ...(actor !== undefined && { actor: actor && { type: actor.type, id: actorId(actor) } }) };
+  }
+
+  async function seen(ctx: Context, id: string): Promise<Job> {
+    const job = await reads.find(id);
+    if (!job || !may(ctx.ability, "read", "Job", job)) throw refused("not_found", ctx.ability, "read", "Job");
+    return job;
+  }
+
+  /** A change by a command, or of a queue, is no commit that a worker's process hears of. */
+  const wake = () => bus.publish(JOBS_TOPIC, WAKE);
+
+  async function setPaused(ctx: Context, queue: string, pausedAt: string | null): Promise<void> {
+    const before = (await reads.paused()).find((known) => known.queue === queue)?.pausedAt ?? null;
+    if ((before === null) === (pausedAt === null)) return;
+    await db.atomic((tx) => [
+      pauseQueue(tx, queue, ctx.now, pausedAt),
+      audit(tx, ctx, {
+        action: pausedAt === null ? "queue.resume" : "queue.pause",
+        entity: queueEntity(queue),
+        before: { pausedAt: before },
+        after: { pausedAt },
+      }),
+      keep(tx, ctx, undefined),
+    ]);
+    if (pausedAt === null) wake();
+  }
+
+  return {
+    async list(ctx: Context, input: ListInput): Promise<Page<ListedJob>> {
+      const condition = whereListed(ctx.ability, "Job", columns, input);
+      if (condition.never) return { items: [], more: false, total: input.count ? 0 : null };
+      const found = await page(input, condition, ctx);
+      const items = maskAll(ctx.ability, "read", "Job", found.items).map((job) => redactJob(job));
+      return { ...found, items: items as ListedJob[] };
+    },
+
+    get: async (ctx: Context, id: string) => shown(ctx, await seen(ctx, id)),
+
+    /** A job that has failed or was cancelled runs again, with so many further attempts. */
+    async retry(ctx: Context, id: string, attempts: number) {
+      const before = await seen(ctx, id);
+      if (before.state !== "failed" && before.state !== "cancelled")
+        throw new AppError("conflict", {
+          detail: `Only failed and cancelled jobs run again; this one is ${before.state}.`,
+        });
+      const after: Job = {
+        ...before,
+        state: "waiting",
+        runAt: ctx.now,
+        maxAttempts: before.attempt + attempts,
+        finishedAt: null,
+        expiresAt: null,
+        deadlineAt: null,
+      };
+      await db.atomic((tx) => [
+        must(retryJobs(tx, db.dialect, [id], ctx.now, attempts)),
+        audit(tx, ctx, { action: "job.retry", entity: entity(id), ...changed(before, after) }),
+        keep(tx, ctx, shown(ctx, after)),
+      ]);
+      wake();
+      return shown(ctx, after);
+    },
+
+    /** One that runs is taken from its worker, whose answer no longer counts. */
+    async cancel(ctx: Context, id: string) {
+      const before = await seen(ctx, id);
+      if (ENDED.has(before.state))
+        throw new AppError("conflict", { detail: `The job has ended: it is ${before.state}.` });
+      const reason = "An operator cancelled it.";
+      const after: Job = {
+        ...before,
+        state: "cancelled",
+        error: { code: "cancelled", message: reason, attempt: before.attempt },
+        uniqueKey: null,
+        finishedAt: ctx.now,
+      };
+      await db.atomic((tx) => [
+        must(cancelJob(tx, db.dialect, id, ctx.now, reason)),
+        audit(tx, ctx, { action: "job.cancel", entity: entity(id), ...changed(before, after) }),
+        keep(tx, ctx, shown(ctx, after)),
+      ]);
+      bus.publish(JOBS_TOPIC, cancelMessage(id));
+      return shown(ctx, after);
+    },
+
+    /**
+     * Dead jobs of a type run again. As in the other verbs about many jobs, how many they were is known only afterwards, so the answer to an
+     * `Idempotency-Key` is stored behind the change: of two such requests at one time the second finds less to do, or nothing.
+     */
+    async retryDead(ctx: Context, name: string, { attempts, limit }: DeadJobsRetry): Promise<Affected> {
+      const ids = await reads.dead(name, limit);
+      if (ids.length === 0) return { jobs: 0, more: false };
+      const [retried] = await db.atomic((tx) => [
+        retryJobs(tx, db.dialect, ids, ctx.now, attempts),
+        audit(tx, ctx, {
+          action: "job.retry-dead",
+          entity: { type: "JobType", id: name },
+          after: { attempts, from: ids[0], to: ids.at(-1), atMost: ids.length },
+        }),
+      ]);
+      wake();
+      return { jobs: retried.length, more: ids.length === limit };
+    },
+
+    /** Deletes jobs that have ended, oldest first. */
+    async purge(ctx: Context, { state, olderThanS, limit }: JobsPurge): Promise<Affected> {
+      const before = toInstant(fromInstant(ctx.now) - olderThanS * 1000);
+      const [gone] = await db.atomic((tx) => [
+        purgeJobs(tx, state, before, limit),
+        audit(tx, ctx, {
+          action: "job.purge",
+          entity: { type: "JobState", id: state },
+          after: { endedBefore: before, limit },
+        }),
+      ]);
+      return { jobs: gone.length, more: gone.length === limit };
+    },
+
+    async queues(ctx: Context): Promise<QueueState[]> {
+      const [counts, paused, waiting, rates] = await Promise.all([
+        reads.counts(),
+        reads.paused(),
+        oldestWaiting(db, ctx.now),
+        store.ratesSince(minutesAgo(ctx.now, RATE_MINUTES - 1), ctx),
+      ]);
+      const names = new Set([...counts, ...paused, ...rates].map(({ queue }) => queue));
+      return [...names]
+        .filter((name) => may(ctx.ability, "read", "Queue", { name }))
+        .sort()
+        .slice(0, MAX_QUEUES)
+        .map((name) => {
+          const own = <T extends { queue: string }>(rows: readonly T[]) => rows.filter(({ queue }) => queue === name);
+          const counted = addUp(own(rates).map(({ counted }) => counted));
+          return {
+            name,
+            pausedAt: own(paused)[0]?.pausedAt ?? null,
+            counts: Object.fromEntries(
+              COUNTED.map((state) => [
+                state,
+                own(counts).reduce((sum, row) => (row.state === state ? sum + row.count : sum), 0),
+              ]),
+            ) as QueueState["counts"],
+            oldestWaitingMs: own(waiting)[0]?.ms ?? null,
+            lastMinutes: { minutes: RATE_MINUTES, ...ratesOf(counted) },
+          };
+        });
+    },
+
+    minutes: (ctx: Context, queue: string, input: ListInput): Promise<Page<QueueMinute>> =>
+      store.minutes(queue, input, ctx),
+
+    /** Workers take nothing more of the queue. What runs goes on. A queue that has no jobs yet can be paused. */
+    pause: (ctx: Context, queue: string): Promise<void> => setPaused(ctx, queue, ctx.now),
+    resume: (ctx: Context, queue: string): Promise<void> => setPaused(ctx, queue, null),
+
+    /** Cancels all of the queue that is not running. */
+    async drain(ctx: Context, queue: string): Promise<Affected> {
+      const [ended] = await db.atomic((tx) => [
+        drainQueue(tx, db.dialect, queue, ctx.now, "An operator drained its queue."),
+        audit(tx, ctx, { action: "queue.drain", entity: queueEntity(queue) }),
+      ]);
+      return { jobs: ended.length, more: false };
+    },
+  };
+}
+
+/** What an audit entry keeps: never a payload. */
+function changed(before: Job, after: Job) {
+  const told = ({ state, attempt, maxAttempts, name, queue }: Job) => ({ state, attempt, maxAttempts, name, queue });
+  return { before: told(before), after: told(after) };
+}

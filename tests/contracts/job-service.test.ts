@@ -1,0 +1,150 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { z } from "zod";
+import { systemClock, toInstant } from "../../src/core/clock.ts";
+import { createJobs } from "../../src/modules/jobs/service.ts";
+import { inward } from "../../src/policy/context.ts";
+import { createMemoryBus } from "../../src/ports/bus/memory.ts";
+import type { Bus } from "../../src/ports/bus/port.ts";
+import { createPostgresBus } from "../../src/ports/bus/postgres.ts";
+import { openBunSqlite } from "../../src/ports/db/bun-sqlite.ts";
+import { createConsoleLog } from "../../src/ports/log/console.ts";
+import { databaseDispatch } from "../../src/ports/queue/database.ts";
+import { defineJob, handle, PermanentError } from "../../src/ports/queue/define.ts";
+import { createJobEvents } from "../../src/ports/queue/events.ts";
+import { createQueue } from "../../src/ports/queue/queue.ts";
+import { createJobStore } from "../../src/ports/queue/store.ts";
+import { connect } from "../../src/ports/queue/wake.ts";
+import { createWorker } from "../../src/ports/queue/worker.ts";
+import { abilities } from "../../src/rules.ts";
+import { type Opened, openPostgres, openSqlite } from "../helpers/databases.ts";
+import { type OwnDatabase, ownDatabase, serverAnswers } from "../helpers/postgres.ts";
+
+const log = createConsoleLog({ level: "silent", print: () => {} });
+const actor = { type: "system", id: "test" } as const;
+const context = () =>
+  inward(
+    { requestId: null, traceId: null, now: toInstant(systemClock.now()), signal: new AbortController().signal },
+    { actor, ability: abilities.abilityFor(actor) },
+  );
+
+const task = defineJob({
+  name: "test.task",
+  input: z.object({ how: z.enum(["hang", "die", "work"]) }),
+  retry: { attempts: 3 },
+});
+
+async function until(fits: () => boolean | Promise<boolean>) {
+  for (const end = performance.now() + 5_000; !(await fits()); ) {
+    if (performance.now() > end) throw new Error("it does not come");
+    await Bun.sleep(5);
+  }
+}
+
+/** An operator in one process, and a worker in another: each has a bus of its own where the engine has one for several processes. */
+function operating(name: string, open: () => Promise<Opened>, openBus: (own: OwnDatabase | null) => Bus) {
+  describe(name, () => {
+    let opened: Opened;
+    let own: OwnDatabase | null = null;
+    let end = async () => {};
+    const aborted: string[] = [];
+    const ran: string[] = [];
+    let jobs: ReturnType<typeof createJobs>;
+    let queue: ReturnType<typeof createQueue>;
+    beforeAll(async () => {
+      opened = await open();
+      const { db } = opened;
+      if (name === "PostgreSQL") own = await ownDatabase();
+      const theirs = openBus(own);
+      const ours = own ? openBus(own) : theirs;
+      await Promise.all([theirs.ready(), ours.ready()]);
+      const handler = handle(task, async ({ how }, { signal, jobId }) => {
+        ran.push(jobId);
+        if (how === "die") throw new PermanentError("no");
+        if (how !== "hang") return;
+        await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+        aborted.push(jobId);
+      });
+      const worker = createWorker({
+        store: createJobStore(db),
+        handlers: [handler],
+        dispatch: databaseDispatch,
+        events: createJobEvents({ log }),
+        clock: systemClock,
+        log,
+        concurrency: 5,
+      });
+      const wakes = connect({ db, bus: theirs, log, worker, relay: null });
+      jobs = createJobs({ db, bus: ours });
+      queue = createQueue({ db, clock: systemClock });
+      await worker.start();
+      end = async () => {
+        wakes.close();
+        await worker.stop(1_000);
+        await Promise.all([theirs.close(), ours.close()]);
+      };
+    }, 60_000);
+    afterAll(async () => {
+      await end();
+      await opened.done();
+      await own?.drop();
+    });
+    const state = async (id: string) => (await jobs.get(context(), id)).state;
+
+    test("a job that runs is cancelled at once: its handler's signal is aborted, and its answer does not count", async () => {
+      const { id } = await queue.add(task, { how: "hang" });
+      await until(() => ran.includes(id as string));
+      const since = performance.now();
+      await jobs.cancel(context(), id as string);
+      await until(() => aborted.includes(id as string));
+      expect(performance.now() - since).toBeLessThan(1_000);
+      await Bun.sleep(50);
+      expect(await state(id as string)).toBe("cancelled");
+    });
+
+    test("a dead job that is retried runs at once, with its further attempts", async () => {
+      const { id } = await queue.add(task, { how: "die" });
+      await until(async () => (await state(id as string)) === "failed");
+      await jobs.retry(context(), id as string, 2);
+      await until(() => ran.filter((one) => one === id).length === 2);
+      await until(async () => (await state(id as string)) === "failed");
+      expect(await jobs.get(context(), id as string)).toMatchObject({ attempt: 2, maxAttempts: 3 });
+    });
+
+    test("nothing of a paused queue starts until it is resumed, and then at once", async () => {
+      await jobs.pause(context(), "default");
+      const { id } = await queue.add(task, { how: "work" });
+      await Bun.sleep(300);
+      expect(await state(id as string)).toBe("waiting");
+      await jobs.resume(context(), "default");
+      const since = performance.now();
+      await until(async () => (await state(id as string)) === "done");
+      expect(performance.now() - since).toBeLessThan(900);
+    });
+
+    test("of two who retry the same dead job at one time one is refused, and it runs once", async () => {
+      const { id } = await queue.add(task, { how: "die" });
+      await until(async () => (await state(id as string)) === "failed");
+      await jobs.pause(context(), "default");
+      const both = await Promise.allSettled([
+        jobs.retry(context(), id as string, 1),
+        jobs.retry(context(), id as string, 1),
+      ]);
+      expect(both.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected"]);
+      await jobs.resume(context(), "default");
+      await until(async () => (await state(id as string)) === "failed");
+      expect(ran.filter((one) => one === id)).toHaveLength(2);
+    });
+  });
+}
+
+operating(
+  "SQLite",
+  () => openSqlite("memory", openBunSqlite),
+  () => createMemoryBus({ log }),
+);
+if (await serverAnswers())
+  operating(
+    "PostgreSQL",
+    () => openPostgres(),
+    (own) => createPostgresBus({ url: own?.url ?? "", log }),
+  );
