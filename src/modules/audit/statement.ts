@@ -21,7 +21,8 @@ const insertEntry = (q: Builders, { auditEntries }: typeof pgTables) =>
   q.insert(auditEntries).values(placeholders(auditEntries));
 
 /**
- * The statement that records a change, for the atomic list of the change itself. It keeps what differs between `before` and `after`; of a
+ * The statement that records a change, for the atomic list of the change itself; the first of the list where triggers look for changes
+ * that nobody recorded (sql/<dialect>/050_audit_direct.sql). It keeps what differs between `before` and `after`; of a
  * secret column only that it changed.
  */
 export function audit(tx: Tx, ctx: Context, { action, entity, before, after }: Change): Bound {
@@ -38,7 +39,9 @@ export function audit(tx: Tx, ctx: Context, { action, entity, before, after }: C
     newValue,
     requestId: ctx.requestId,
     traceId: ctx.traceId,
+    reason: ctx.reason,
     address: ctx.address,
+    userAgent: ctx.userAgent,
   });
 }
 
