@@ -1,29 +1,114 @@
 /** The AbilityFactory on CASL, with a closed list of operators and one meaning of NULL: the one that SQL can keep too. */
-import { AbilityBuilder, type ConditionsMatcher, createMongoAbility, type MongoQuery } from "@casl/ability";
+import { type ConditionsMatcher, createMongoAbility, type MongoQuery, type RawRuleOf } from "@casl/ability";
 import * as ucast from "@ucast/mongo2js";
 import type { Actor } from "../core/actor.ts";
-import type { Ability, AbilityFactory, Allow, Rules, Subject } from "./ability.ts";
+import type {
+  Ability,
+  AbilityFactory,
+  Action,
+  Allow,
+  Rule,
+  RuleOrigin,
+  Rules,
+  StoredRule,
+  Subject,
+} from "./ability.ts";
+import { withActor } from "./actor-values.ts";
+
+type RawRule = RawRuleOf<Ability>;
 
 const made = new WeakSet<Ability>();
 
-/** An AbilityFactory over the rules of all modules, in their order: of the rules that fit, the last one decides. */
-export function caslAbilities(rules: readonly Rules[]): AbilityFactory {
+/**
+ * What a row shows of itself to whoever may see it, whichever fields a rule names: without its id nobody could refer to it, without its
+ * version nobody could change it safely, and lists are sorted by its times.
+ */
+export const alwaysShown: ReadonlySet<string> = new Set(["id", "createdAt", "updatedAt", "version"]);
+const SEEING: readonly Action[] = ["read", "list", "manage"];
+
+/**
+ * An AbilityFactory over layers of rules, each of which decides over those before it: what the modules give, in their order, what
+ * administrators have stored for the actor, and at last the modules' guards, which no stored rule can take back.
+ */
+export function caslAbilities(
+  modules: Readonly<Record<string, Rules>>,
+  guards: Readonly<Record<string, Rules>> = {},
+): AbilityFactory {
+  const given = layer("module", modules);
+  const guarded = layer("guard", guards);
   return {
-    abilityFor(actor: Actor): Ability {
-      const { can, cannot, build } = new AbilityBuilder<Ability>(createMongoAbility);
-      // CASL types conditions by its own notion of a subject; `Allow` types them by the row, and takes fewer operators.
-      const allow = { can, cannot } as unknown as Allow;
-      for (const give of rules) give(actor, allow);
-      const ability = build({ conditionsMatcher, detectSubjectType });
+    abilityFor(actor: Actor, stored: readonly StoredRule[] = []): Ability {
+      const rules: RawRule[] = [];
+      for (const { origin, give } of given) give(actor, allowInto(rules, origin));
+      for (const rule of stored) addStored(rules, rule, actor);
+      for (const { origin, give } of guarded) give(actor, allowInto(rules, origin));
+      const ability = createMongoAbility<Ability>(rules, { conditionsMatcher, detectSubjectType });
       made.add(ability);
       return ability;
     },
   };
 }
 
+const layer = (layer: RuleOrigin["layer"], modules: Readonly<Record<string, Rules>>) =>
+  Object.entries(modules).map(([name, give]) => ({ origin: { layer, name }, give }));
+
 /** Throws for an ability that compares by other rules than `compare`: its SQL would not agree with its `can()`. */
 export function assertMade(ability: Ability): void {
   if (!made.has(ability)) throw new Error("policy: only abilities made by caslAbilities are understood");
+}
+
+/** The layer and the module, or the stored rule, that a rule of an ability comes from. */
+export function originOf(rule: Rule): RuleOrigin {
+  const { from } = rule.origin as Given;
+  if (!from) throw new Error("policy: only rules of abilities made by caslAbilities have an origin");
+  return from;
+}
+
+/** A rule as CASL takes it. It keeps the object, and what it does not know stays on it. */
+interface Given {
+  action: Listed<Action>;
+  subject: Listed<Subject>;
+  fields?: readonly string[];
+  conditions?: unknown;
+  inverted: boolean;
+  from?: RuleOrigin;
+}
+type Listed<T> = T | readonly T[];
+
+/** `Allow` types conditions by the row, and takes fewer operators than CASL's own types do. */
+function allowInto(rules: RawRule[], from: RuleOrigin): Allow {
+  const giving =
+    (inverted: boolean) =>
+    (action: Listed<Action>, subject: Listed<Subject>, fieldsOrConditions?: unknown, conditions?: unknown): void => {
+      if (typeof fieldsOrConditions === "string")
+        addWithFields(rules, { action, subject, fields: [fieldsOrConditions], conditions, inverted, from });
+      else if (Array.isArray(fieldsOrConditions))
+        addWithFields(rules, { action, subject, fields: fieldsOrConditions, conditions, inverted, from });
+      else add(rules, { action, subject, conditions: fieldsOrConditions, inverted, from });
+    };
+  return { can: giving(false), cannot: giving(true) } as Allow;
+}
+
+function addStored(rules: RawRule[], rule: StoredRule, actor: Actor): void {
+  const { id, scopeType, actions, subject, fields, inverted } = rule;
+  const conditions = rule.conditions === null ? undefined : withActor(rule.conditions, actor);
+  const given: Given = { action: actions, subject, conditions, inverted, from: { layer: scopeType, name: id } };
+  if (fields === null) add(rules, given);
+  else addWithFields(rules, { ...given, fields });
+}
+
+const add = (rules: RawRule[], given: Given) => rules.push(given as unknown as RawRule);
+
+function addWithFields(rules: RawRule[], given: Given & { fields: readonly string[] }): void {
+  const { action, fields, inverted } = given;
+  const all = typeof action === "string" ? [action] : action;
+  const seeing = all.filter((one) => SEEING.includes(one));
+  const others = seeing.length === 0 ? all : all.filter((one) => !SEEING.includes(one));
+  if (others.length > 0) add(rules, { ...given, action: others });
+  if (seeing.length === 0) return;
+  const named = fields.filter((field) => !alwaysShown.has(field));
+  if (!inverted) add(rules, { ...given, action: seeing, fields: [...alwaysShown, ...named] });
+  else if (named.length > 0) add(rules, { ...given, action: seeing, fields: named });
 }
 
 const { $and, $or, $nor, $not, $eq, $ne, $gt, $gte, $lt, $lte, $in, $nin } = ucast;
@@ -34,6 +119,10 @@ const conditionsMatcher = ucast.createFactory(
   { and, or, nor, not, eq, ne, gt, gte, lt, lte, in: within, nin },
   { compare },
 ) as unknown as ConditionsMatcher<MongoQuery>;
+
+/** @throws Error for operators that are not known. */
+export const parseConditions = (conditions: Record<string, unknown>): ucast.Condition =>
+  conditionsMatcher(conditions).ast as ucast.Condition;
 
 /**
  * The order of two values. ucast's own compares as JavaScript does, where null counts as 0 or sorts below everything: a rule about

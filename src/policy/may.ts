@@ -1,9 +1,8 @@
 /** Whether an ability allows an action on one row, or on one field of it. The row itself is not marked or changed. */
-import type { Ability, Action, Subject } from "./ability.ts";
+import type { Ability, Action, Rule, Subject } from "./ability.ts";
 import { forEachQuestion, remember } from "./remember.ts";
 
 type Row = Readonly<Record<string, unknown>>;
-type Rule = ReturnType<Ability["rulesFor"]>[number];
 
 /** The rules of one question, strongest first. */
 interface Plan {
@@ -16,6 +15,8 @@ interface Plan {
   readonly needs: ReadonlySet<string>;
   /** The rules about one field. Fields with the same rules share one list. */
   rulesOf(field: string): readonly Rule[];
+  /** Whether any row could be allowed. */
+  readonly possible: boolean;
 }
 
 /**
@@ -23,31 +24,44 @@ interface Plan {
  * @throws Error when the row lacks a field that a condition looks at: a missing value is not the same as NULL.
  */
 export function may(ability: Ability, action: Action, subject: Subject, row: object, field?: string): boolean {
-  const plan = planOf(ability, action, subject);
-  return judge(field === undefined ? plan.rules : plan.rulesOf(field), complete(plan, row));
+  return questionsOf(action).every((asked) => {
+    const plan = planOf(ability, asked, subject);
+    return judge(field === undefined || asked === "list" ? plan.rules : plan.rulesOf(field), complete(plan, row));
+  });
 }
+
+const listed: readonly Action[] = ["list", "read"];
+/** What is listed is read; its fields are those that are read. */
+export const questionsOf = (action: Action): readonly Action[] => (action === "list" ? listed : [action]);
+
+/** Whether `action` is allowed on some rows at least: what a route asks before anything is looked up. */
+export const mayAny = (ability: Ability, action: Action, subject: Subject): boolean =>
+  planOf(ability, action, subject).possible;
 
 export const planOf = forEachQuestion(makePlan);
 
 function makePlan(ability: Ability, action: Action, subject: Subject): Plan {
   const possible = ability.possibleRulesFor(action, subject);
   const known = new Map<string, readonly Rule[]>();
-  const lists = new Map<string, readonly Rule[]>();
   const rules = ability.rulesFor(action, subject);
+  const lists = new Map<string, readonly Rule[]>([[nameOf(rules), rules]]);
   const byField = possible.some((rule) => rule.fields !== undefined);
   const [strongest] = rules;
   return {
     rules,
+    possible: ability.can(action, subject),
     byField,
     everything: !byField && strongest !== undefined && !strongest.inverted && !strongest.conditions,
     needs: new Set(possible.flatMap((rule) => (rule.ast ? fieldsIn(rule.ast) : []))),
     rulesOf: (field) =>
       remember(known, field, () => {
         const rules = ability.rulesFor(action, subject, field);
-        return remember(lists, rules.map((rule) => rule.priority).join(), () => rules);
+        return remember(lists, nameOf(rules), () => rules);
       }),
   };
 }
+
+const nameOf = (rules: readonly Rule[]) => rules.map((rule) => rule.priority).join();
 
 function fieldsIn(ast: unknown): string[] {
   const { field, value } = ast as { field?: string; value: unknown };

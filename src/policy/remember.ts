@@ -6,14 +6,14 @@ import { assertMade } from "./casl.ts";
 export function forEachQuestion<T>(
   make: (ability: Ability, action: Action, subject: Subject) => T,
 ): (ability: Ability, action: Action, subject: Subject) => T {
-  const kept = new WeakMap<Ability, Map<string, T>>();
-  return (ability, action, subject) => {
-    const questions = remember(kept, ability, () => {
-      assertMade(ability);
-      return new Map<string, T>();
-    });
-    return remember(questions, `${action} ${subject}`, () => make(ability, action, subject));
+  const kept = new WeakMap<Ability, Map<Subject, Map<Action, T>>>();
+  const first = (ability: Ability, action: Action, subject: Subject): T => {
+    assertMade(ability);
+    const subjects = remember(kept, ability, () => new Map<Subject, Map<Action, T>>());
+    const actions = remember(subjects, subject, () => new Map<Action, T>());
+    return remember(actions, action, () => make(ability, action, subject));
   };
+  return (ability, action, subject) => kept.get(ability)?.get(subject)?.get(action) ?? first(ability, action, subject);
 }
 
 /** The kept value of a key, made when it is first asked for. `undefined` is never kept. */

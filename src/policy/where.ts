@@ -1,7 +1,8 @@
 /** From an ability to SQL: the rows that `can()` is true of, and no others. */
 import { Param, SQL, StringChunk, sql } from "drizzle-orm/sql";
-import type { Ability, Action, Subject } from "./ability.ts";
+import type { Ability, Action, Rule, Subject } from "./ability.ts";
 import { all, any, type Columns, negate, type Operand, type Test, toTest } from "./condition.ts";
+import { planOf, questionsOf } from "./may.ts";
 import { forEachQuestion, remember } from "./remember.ts";
 
 export interface Where {
@@ -15,26 +16,46 @@ export interface Where {
   readonly never: boolean;
 }
 
-const answers = forEachQuestion(() => new WeakMap<Columns, Where>());
+const answers = forEachQuestion(() => new WeakMap<Columns, Map<string, Where>>());
+const whole: readonly string[] = [];
 
 /**
- * Which rows of `subject` the ability allows `action` on. Remembered for each ability, action, subject and `columns` object.
+ * Which rows of `subject` the ability allows `action` on; with `fields`, those of them on which it allows it on each of these too. What is
+ * listed is read, so `list` asks for both. Remembered for each ability, action, subject, `columns` object and fields.
  * @throws Error when a rule names a field that is no column, or compares in a way that SQL does not (see condition.ts).
  */
-export function where(ability: Ability, action: Action, subject: Subject, columns: Columns): Where {
-  return remember(answers(ability, action, subject), columns, () =>
-    print(fold(ability, action, subject, columns), action, subject),
-  );
+export function where(
+  ability: Ability,
+  action: Action,
+  subject: Subject,
+  columns: Columns,
+  fields: readonly string[] = whole,
+): Where {
+  const known = remember(answers(ability, action, subject), columns, () => new Map<string, Where>());
+  return remember(known, fields.length === 0 ? "" : fields.join(), () => {
+    const lists = questionsOf(action).flatMap((asked) => {
+      const rules = ability.rulesFor(asked, subject);
+      if (asked === "list" || fields.length === 0) return [rules];
+      return [rules, ...fields.map(planOf(ability, asked, subject).rulesOf)];
+    });
+    // Most are the same rules: then what they say is asked once.
+    const tests = lists
+      .filter((rules, i) => lists.findIndex((other) => same(other, rules)) === i)
+      .map((rules) => fold(rules, columns));
+    return print(all(tests), action, subject);
+  });
 }
+
+const same = (a: readonly Rule[], b: readonly Rule[]) => a.length === b.length && a.every((rule, i) => rule === b[i]);
 
 /**
  * The rules from the weakest to the strongest, each deciding before all weaker ones: what a `can` fits is allowed, what a `cannot` fits
  * is not. CASL's own rulesToAST repeats the conditions of every `cannot` beside each weaker `can`; here each stands once, and on D1 a
  * statement has no more than 100 values.
  */
-function fold(ability: Ability, action: Action, subject: Subject, columns: Columns): Test {
+function fold(rules: readonly Rule[], columns: Columns): Test {
   let test: Test = false;
-  for (const rule of ability.rulesFor(action, subject).toReversed()) {
+  for (const rule of rules.toReversed()) {
     const fits = rule.ast ? toTest(rule.ast, columns) : true;
     test = rule.inverted ? all([negate(fits), test]) : any([fits, test]);
   }

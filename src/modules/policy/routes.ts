@@ -1,0 +1,111 @@
+import { type Route, route } from "../../http/route.ts";
+import type { Explainer } from "./explain.ts";
+import {
+  answerExample,
+  NewPolicyRule,
+  PolicyAnswer,
+  PolicyQuestion,
+  PolicyRuleChanges,
+  PolicyRuleDto,
+  PolicyRuleParams,
+  policyRuleList,
+  questionExample,
+  ruleExample,
+} from "./schema.ts";
+import type { Policy } from "./service.ts";
+
+const tag = {
+  name: "Policy",
+  description: "The rules of permissions, beside those of the code. For administrators, who may always change them.",
+};
+const answer = PolicyRuleDto;
+const { id: _, createdAt: __, updatedAt: ___, version: ____, ...newExample } = ruleExample;
+
+export const policyRoutes = ({ policy, explain }: { policy: Policy; explain: Explainer }): Route[] => [
+  route({
+    method: "get",
+    path: "/v1/policy/rules",
+    id: "listPolicyRules",
+    tag,
+    summary: "List rules",
+    description: "Newest first. Rules of the code are not among them: `POST /v1/policy/explain` tells of these.",
+    access: ["list", "PolicyRule"],
+    list: policyRuleList,
+    answer,
+    examples: { answer: ruleExample },
+    handler: ({ ctx, list }) => policy.list(ctx, list),
+  }),
+  route({
+    method: "post",
+    path: "/v1/policy/rules",
+    id: "createPolicyRule",
+    tag,
+    summary: "Make a rule",
+    description:
+      "It holds from the next request of everybody whom it is about. Names and conditions that no request could be judged by are refused.",
+    access: ["create", "PolicyRule"],
+    body: NewPolicyRule,
+    status: 201,
+    answer,
+    versioned: true,
+    location: ({ id }) => `/v1/policy/rules/${id}`,
+    examples: { body: newExample, answer: ruleExample },
+    handler: ({ ctx, body }) => policy.create(ctx, body),
+  }),
+  route({
+    method: "get",
+    path: "/v1/policy/rules/{id}",
+    id: "getPolicyRule",
+    tag,
+    summary: "Show a rule",
+    description: "As it was saved.",
+    access: ["read", "PolicyRule"],
+    params: PolicyRuleParams,
+    answer,
+    versioned: true,
+    examples: { answer: ruleExample },
+    handler: ({ ctx, params }) => policy.get(ctx, params.id),
+  }),
+  route({
+    method: "patch",
+    path: "/v1/policy/rules/{id}",
+    id: "updatePolicyRule",
+    tag,
+    summary: "Change a rule",
+    description: "What is left out stays as it is. Whom and what it is about stays in any case.",
+    access: ["update", "PolicyRule"],
+    params: PolicyRuleParams,
+    body: PolicyRuleChanges,
+    answer,
+    versioned: true,
+    examples: { body: { priority: 10 }, answer: { ...ruleExample, priority: 10, version: 2 } },
+    handler: ({ ctx, params, body, ifMatch }) => policy.update(ctx, params.id, body, ifMatch),
+  }),
+  route({
+    method: "delete",
+    path: "/v1/policy/rules/{id}",
+    id: "deletePolicyRule",
+    tag,
+    summary: "Take a rule back",
+    description: "What it allowed or refused is decided by the others from the next request on.",
+    access: ["delete", "PolicyRule"],
+    params: PolicyRuleParams,
+    versioned: true,
+    handler: ({ ctx, params, ifMatch }) => policy.remove(ctx, params.id, ifMatch),
+  }),
+  route({
+    method: "post",
+    path: "/v1/policy/explain",
+    id: "explainPolicy",
+    tag,
+    summary: "Explain a decision",
+    description:
+      "Whether somebody may do something, which rule decides that, and what would have to hold for it to be allowed. Changes nothing.",
+    access: ["read", "PolicyRule"],
+    body: PolicyQuestion,
+    answer: PolicyAnswer,
+    idempotent: false,
+    examples: { body: questionExample, answer: answerExample },
+    handler: ({ body }) => explain(body),
+  }),
+];
