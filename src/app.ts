@@ -7,9 +7,10 @@ import { clientAddress } from "./http/address.ts";
 import { answer } from "./http/answer.ts";
 import { asGuest, authenticate, clientOf } from "./http/authenticate.ts";
 import { authorize } from "./http/authorize.ts";
+import { cached } from "./http/cached.ts";
 import { cors } from "./http/cors.ts";
 import { cursorCodec } from "./http/cursor.ts";
-import { docs, mountPage } from "./http/docs.ts";
+import { docs } from "./http/docs.ts";
 import { type AppEnv, facts } from "./http/facts.ts";
 import { guard, started } from "./http/guard.ts";
 import { idempotency } from "./http/idempotency.ts";
@@ -17,38 +18,52 @@ import { indexRoute } from "./http/index-route.ts";
 import { limit } from "./http/limit.ts";
 import { logRequests } from "./http/log.ts";
 import { mount } from "./http/mount.ts";
-import { onFault, onMissing } from "./http/problem.ts";
+import { assertNoSecrets } from "./http/no-secrets.ts";
+import { noted } from "./http/noted.ts";
+import { faults, missing } from "./http/problem.ts";
 import { isIdempotent, methodsOf, type Route } from "./http/route.ts";
 import { shaper } from "./http/shape.ts";
+import { inOrder } from "./http/step.ts";
+import { streamed } from "./http/streamed.ts";
 import { timeout } from "./http/timeout.ts";
 import { validate } from "./http/validate.ts";
-import { authRules } from "./modules/auth/policy.ts";
+import { auditRoutes } from "./modules/audit/routes.ts";
+import { createAudit } from "./modules/audit/service.ts";
 import { authRoutes } from "./modules/auth/routes.ts";
 import { createAuth } from "./modules/auth/service.ts";
 import { createAuthStore } from "./modules/auth/store.ts";
 import { createTokens } from "./modules/auth/tokens.ts";
-import { healthRules } from "./modules/health/policy.ts";
 import { healthRoutes } from "./modules/health/routes.ts";
 import { createHealth } from "./modules/health/service.ts";
 import { createAnswers } from "./modules/idempotency/store.ts";
-import { userRules } from "./modules/users/policy.ts";
+import { jobRoutes } from "./modules/jobs/routes.ts";
+import { createJobs } from "./modules/jobs/service.ts";
+import { createExplainer } from "./modules/policy/explain.ts";
+import { policyRoutes } from "./modules/policy/routes.ts";
+import { createRulebook } from "./modules/policy/rulebook.ts";
+import { createPolicy } from "./modules/policy/service.ts";
+import { createRuleStore } from "./modules/policy/store.ts";
+import { scheduleRoutes } from "./modules/schedules/routes.ts";
+import { createSchedules } from "./modules/schedules/service.ts";
 import { userRoutes } from "./modules/users/routes.ts";
 import { createUsers } from "./modules/users/service.ts";
-import { caslAbilities } from "./policy/casl.ts";
+import { abilities, subjects } from "./rules.ts";
 
 export type App = OpenAPIHono<AppEnv>;
 
 /** Builds the app. Throws when a route would answer a secret column, or the declarations contradict each other. */
 export function createApp(deps: Deps): App {
-  const { env, clock, log, db, limits, passwords, keys, checks, lifecycle } = deps;
+  const { env, clock, log, db, bus, cache, limits, passwords, scheduler, keys, checks, lifecycle } = deps;
   const now = () => toInstant(clock.now());
 
-  const abilities = caslAbilities([userRules, authRules, healthRules]);
+  const rulebook = createRulebook({ store: createRuleStore(db), subjects, log });
   const authStore = createAuthStore(db);
   const tokens = createTokens({
     keys,
     clock,
+    bus,
     abilities,
+    rulebook,
     issuer: env.publicUrl,
     audience: env.jwt.audience,
     ttlS: env.jwt.accessTokenTtlS,
@@ -56,7 +71,14 @@ export function createApp(deps: Deps): App {
     probeToken: env.probeToken,
     bearerOf: (sessionId) => authStore.bearer(sessionId, now()),
   });
-  const users = createUsers({ db, passwords, revocations: tokens, abilities });
+  const users = createUsers({
+    db,
+    passwords,
+    revocations: tokens,
+    abilityOf: async (actor) => abilities.abilityFor(actor, (await rulebook.rulesOf(actor)).rules),
+  });
+  const policy = createPolicy({ db, bus, subjects });
+  const explain = createExplainer({ db, abilities, rulebook, subjects });
   const auth = createAuth({
     db,
     users,
@@ -69,18 +91,32 @@ export function createApp(deps: Deps): App {
     loginRule: env.limits.login && { ...env.limits.login, whenDown: "refuse" },
   });
   const health = createHealth({ checks, lifecycle });
+  const jobs = createJobs({ db, bus });
+  const schedules = createSchedules({ db, scheduler });
+  const audit = createAudit({ db, subjects });
   const answers = createAnswers(db, now);
   const cursors = cursorCodec(keys.derived);
   const bodyLimit = env.bodyLimitBytes;
-  const typeBase = `${env.publicUrl}/docs/errors`;
+  // Another version may shape its answers otherwise.
+  const routeCache = cache.namespace(`routes-${deps.version.replace(/[^\w.-]/g, "-")}`);
 
-  const routes: Route[] = [
+  const probes = healthRoutes({ health, version: deps.version });
+  const all: Route[] = [
     indexRoute(),
-    ...healthRoutes({ health, version: deps.version }),
+    ...probes,
     ...authRoutes({ auth, keys }),
     ...userRoutes({ users }),
+    ...policyRoutes({ policy, explain }),
+    ...jobRoutes({ jobs }),
+    ...scheduleRoutes({ schedules }),
+    ...auditRoutes({ audit, keys: deps.auditKeys }),
   ];
-  const pages = docs({ routes, publicUrl: env.publicUrl, version: deps.version, script: deps.referenceScript });
+  // A process that only runs jobs answers who looks after it, and nobody else.
+  const routes = env.role === "worker" ? probes : all;
+  const pages =
+    env.role === "worker"
+      ? []
+      : docs({ routes, publicUrl: env.publicUrl, version: deps.version, script: deps.referenceScript });
   const allowed = methodsOf([...routes, ...pages]);
   const onSurplus =
     env.mode === "production"
@@ -88,22 +124,25 @@ export function createApp(deps: Deps): App {
       : (route: Route, names: string[]) =>
           log.warn({ route: route.id, names }, "a handler returned undeclared fields, which were left out");
 
-  const app: App = new OpenAPIHono<AppEnv>({ strict: true });
-  app.onError(onFault({ typeBase, log }));
-  app.notFound(onMissing({ typeBase, allowed }));
-
   // Every request, in this order.
-  app.use(facts({ clock, clientAddress: clientAddress(env.trustedProxies) }));
-  app.use(logRequests(log));
-  app.use(cors({ origins: env.corsOrigins, allowed }));
-  app.use(guard({ bodyLimit }));
+  const first = [
+    facts({ clock, clientAddress: clientAddress(env.trustedProxies) }),
+    logRequests(log),
+    faults({ typeBase: `${env.publicUrl}/docs/errors`, log, explains: env.mode === "development" }),
+    cors({ origins: env.corsOrigins, allowed }),
+    guard({ bodyLimit }),
+  ];
+  const app: App = new OpenAPIHono<AppEnv>({ strict: true });
+  app.notFound(inOrder([...first, missing(allowed)]));
 
   // Every route, in this order. A step that does not concern a route is null.
   for (const route of routes) {
     const rule = route.limit === null ? null : env.limits[route.limit ?? "api"];
     const isPublic = route.access === "public";
     const isProbe = route.limit === null;
-    mount(app, route, secretNames, [
+    const shape = shaper(route, { cursors, onSurplus });
+    if (route.answer) assertNoSecrets(route.id, route.answer, secretNames);
+    mount(app, route, first, [
       isProbe ? null : started(lifecycle),
       isProbe && isPublic ? null : timeout(env.requestTimeoutMs),
       rule && limit({ limits, name: route.limit ?? "api", rule, who: clientOf(tokens) }),
@@ -111,9 +150,14 @@ export function createApp(deps: Deps): App {
       typeof route.access === "string" ? null : authorize(...route.access),
       validate(route, { bodyLimit, cursors }),
       isIdempotent(route) ? idempotency(route, answers) : null,
-      answer(route, shaper(route, { cursors, onSurplus }), answers),
+      route.audit ? noted(route, route.audit, shape, audit.noteRead) : null,
+      route.stream
+        ? streamed(route, route.stream, shape, log)
+        : route.cache
+          ? cached(route, route.cache, shape, routeCache)
+          : answer(route, shape, answers),
     ]);
   }
-  for (const page of pages) mountPage(app, page);
+  for (const page of pages) mount(app, page, first, [page.answer]);
   return app;
 }

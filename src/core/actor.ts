@@ -6,6 +6,9 @@ export type Actor =
   | { type: "apiKey"; id: string; role: Role }
   | { type: "system"; id: string };
 
+/** A person, who may have rules of their own. */
+export type Person = Extract<Actor, { type: "user" }>;
+
 export const roles = ["admin", "user"] as const;
 export type Role = (typeof roles)[number];
 

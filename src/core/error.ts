@@ -127,6 +127,8 @@ interface AppErrorOptions {
   headers?: Record<string, string>;
   /** Private: logged with the request id, never sent. */
   cause?: unknown;
+  /** Why it was decided so, line by line; asked for in development alone. */
+  explain?: () => string[];
 }
 
 /** The only error that a client learns anything from. Everything else becomes `internal`. */
@@ -135,12 +137,14 @@ export class AppError extends Error {
   readonly code: ErrorCode;
   readonly errors: InputFault[] | undefined;
   readonly headers: Record<string, string> | undefined;
+  readonly explain: (() => string[]) | undefined;
 
   constructor(code: ErrorCode, options: AppErrorOptions = {}) {
     super(options.detail ?? errors[code].about, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.errors = options.errors;
     this.headers = options.headers;
+    this.explain = options.explain;
   }
 
   get status(): number {

@@ -6,7 +6,13 @@ export const idPrefixes = {
   session: "sess",
   refreshToken: "rtok",
   auditEntry: "aud",
+  auditSeal: "seal",
   idempotencyKey: "idem",
+  job: "job",
+  jobWorker: "wrk",
+  alert: "alrt",
+  scheduleRun: "run",
+  policyRule: "rule",
 } as const;
 
 export type IdPrefix = (typeof idPrefixes)[keyof typeof idPrefixes];

@@ -38,6 +38,8 @@ export interface Page<T> {
   items: T[];
   /** Whether there is a row after the last one. */
   more: boolean;
+  /** Where the next page starts, when that is not after the last item. */
+  next?: Position;
   /** The number of rows of all pages, when it was asked for. */
   total: number | null;
 }

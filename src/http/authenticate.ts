@@ -1,4 +1,4 @@
-import type { Actor } from "../core/actor.ts";
+import { type Actor, actorId } from "../core/actor.ts";
 import { AppError } from "../core/error.ts";
 import type { Ability } from "../policy/ability.ts";
 import { factsOf, type HttpContext } from "./facts.ts";
@@ -8,10 +8,17 @@ import type { Step } from "./step.ts";
 export interface Authenticator {
   /** Throws `unauthenticated` for a token that is not valid now. */
   authenticate(token: string): Promise<{ actor: Actor; ability: Ability }>;
-  /** The actor of a token that was verified before, without looking it up; null when it has to be verified first. */
-  remembered(token: string): string | null;
+  /** The bearer of a token that was verified before, without looking anything up; null when it has to be verified first. */
+  recall(token: string): Known | null;
   /** What nobody in particular may do. */
   guest: Ability;
+}
+
+export interface Known {
+  readonly actor: Actor;
+  readonly ability: Ability;
+  /** Milliseconds since the epoch. Until then what the bearer may do need not be looked up again. */
+  readonly checkedUntil: number;
 }
 
 const BEARER = /^Bearer +([\w.~+/-]+=*)$/i;
@@ -29,13 +36,21 @@ function bearerOf(c: HttpContext): string | null {
 /** Makes the request's actor known. Without a token it is nobody; with one that is not valid the request is refused. */
 export const authenticate =
   (authenticator: Authenticator): Step =>
-  async (c, next) => {
+  (c, next) => {
     const facts = factsOf(c);
-    const token = bearerOf(c);
-    if (token === null) facts.ability = authenticator.guest;
-    else ({ actor: facts.actor, ability: facts.ability } = await authenticator.authenticate(token));
+    const { known } = facts;
+    if (!known || known.checkedUntil <= facts.clock) return lookUp(authenticator, c).then(next);
+    facts.actor = known.actor;
+    facts.ability = known.ability;
     return next();
   };
+
+async function lookUp(authenticator: Authenticator, c: HttpContext): Promise<void> {
+  const facts = factsOf(c);
+  const token = bearerOf(c);
+  if (token === null) facts.ability = authenticator.guest;
+  else ({ actor: facts.actor, ability: facts.ability } = await authenticator.authenticate(token));
+}
 
 /** For routes where no token is looked at. */
 export const asGuest =
@@ -47,9 +62,10 @@ export const asGuest =
 
 /** Whom a request is counted for before it is authenticated: the actor of a token that was verified before, else the address. */
 export const clientOf =
-  ({ remembered }: Authenticator) =>
+  ({ recall }: Authenticator) =>
   (c: HttpContext): string => {
-    const header = c.req.raw.headers.get("authorization");
-    const actor = header === null ? null : remembered(header.slice("Bearer ".length));
-    return actor ?? factsOf(c).address ?? "unknown";
+    const facts = factsOf(c);
+    const token = BEARER.exec(c.req.raw.headers.get("authorization") ?? "")?.[1];
+    facts.known = token === undefined ? null : recall(token);
+    return (facts.known && actorId(facts.known.actor)) ?? facts.address ?? "unknown";
   };

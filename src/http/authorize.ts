@@ -1,5 +1,6 @@
-import { AppError } from "../core/error.ts";
 import type { Action, Subject } from "../policy/ability.ts";
+import { refused } from "../policy/explain.ts";
+import { mayAny } from "../policy/may.ts";
 import { factsOf } from "./facts.ts";
 import type { Step } from "./step.ts";
 
@@ -11,6 +12,7 @@ export const authorize =
   (action: Action, subject: Subject): Step =>
   (c, next) => {
     const { actor, ability } = factsOf(c);
-    if (ability?.can(action, subject)) return next();
-    throw new AppError(actor.type === "anonymous" ? "unauthenticated" : "forbidden");
+    if (!ability) throw new Error("a route without authentication has no ability");
+    if (mayAny(ability, action, subject)) return next();
+    throw refused(actor.type === "anonymous" ? "unauthenticated" : "forbidden", ability, action, subject);
   };

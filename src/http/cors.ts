@@ -1,11 +1,12 @@
 /** Cross-origin requests (the Fetch standard, 3.2): from exactly the configured origins, or from none. */
-import type { MiddlewareHandler } from "hono";
-import { type AppEnv, factsOf } from "./facts.ts";
+import { factsOf } from "./facts.ts";
 import { respond } from "./respond.ts";
+import type { Step } from "./step.ts";
 
 const EXPOSED =
   "etag, location, retry-after, x-request-id, ratelimit, ratelimit-policy, idempotent-replayed, server-timing";
-const ALLOWED = "authorization, content-type, idempotency-key, if-match, if-none-match, x-request-id, traceparent";
+const ALLOWED =
+  "authorization, content-type, idempotency-key, if-match, if-none-match, x-audit-reason, x-request-id, traceparent";
 const MAX_AGE_S = 600;
 
 export interface CorsOptions {
@@ -13,7 +14,7 @@ export interface CorsOptions {
   allowed: (path: string) => string[];
 }
 
-export const cors = ({ origins, allowed }: CorsOptions): MiddlewareHandler<AppEnv> => {
+export const cors = ({ origins, allowed }: CorsOptions): Step => {
   const known = new Set(origins);
   return (c, next) => {
     const origin = c.req.raw.headers.get("origin");

@@ -1,15 +1,15 @@
 /** `/openapi.json`, the API reference at `/docs`, and the page of the error codes. */
-import type { Hono } from "hono";
 import type { Asset } from "../core/asset.ts";
 import { AppError } from "../core/error.ts";
 import { referencePage, referencePolicy, scalarPath, scalarVersion, startScript } from "./docs-page.ts";
 import { errorsPage, errorsPolicy } from "./errors-page.ts";
 import { notModified, textTag } from "./etag.ts";
-import { type AppEnv, factsOf, type HttpContext } from "./facts.ts";
+import type { HttpContext } from "./facts.ts";
 import { openApiDocument } from "./openapi.ts";
 import { respond } from "./respond.ts";
 import type { Route } from "./route.ts";
 import { JSON_TYPE } from "./shape.ts";
+import type { Step } from "./step.ts";
 
 export interface DocsOptions {
   routes: readonly Route[];
@@ -23,7 +23,7 @@ export interface DocsOptions {
 export interface Page {
   method: "get";
   path: `/${string}`;
-  answer: (c: HttpContext) => Promise<Response>;
+  answer: Step;
 }
 
 export function docs({ routes, publicUrl, version, script }: DocsOptions): Page[] {
@@ -44,13 +44,6 @@ export function docs({ routes, publicUrl, version, script }: DocsOptions): Page[
     page("/docs/errors", async () => text(errorsPage(), "text/html; charset=utf-8", await errorsPolicy())),
     { method: "get", path: scalarPath, answer: (c) => sendScript(c, script) },
   ];
-}
-
-export function mountPage(app: Hono<AppEnv>, { path, answer }: Page): void {
-  app.get(path, (c) => {
-    factsOf(c).route = path;
-    return answer(c);
-  });
 }
 
 const SCRIPT_TYPE = "text/javascript; charset=utf-8";

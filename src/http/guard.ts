@@ -1,7 +1,5 @@
-import type { MiddlewareHandler } from "hono";
 import { AppError, unavailable } from "../core/error.ts";
 import { assertLength } from "./body.ts";
-import type { AppEnv } from "./facts.ts";
 import type { Step } from "./step.ts";
 
 const MAX_URL = 8192;
@@ -9,7 +7,7 @@ const HOST = /^(?:[\w.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i;
 
 /** Refuses what no route should have to look at: an overlong URL, a body over the limit, no host name or several (RFC 9112, 3.2). */
 export const guard =
-  ({ bodyLimit }: { bodyLimit: number }): MiddlewareHandler<AppEnv> =>
+  ({ bodyLimit }: { bodyLimit: number }): Step =>
   (c, next) => {
     if (c.req.raw.url.length > MAX_URL) throw new AppError("uri_too_long");
     const host = c.req.raw.headers.get("host");

@@ -27,6 +27,7 @@ export const indexRoute = (): Route =>
     summary: "Show where things are",
     description: "The paths of the documentation. Everything else is in the OpenAPI document.",
     access: "public",
+    cache: { scope: "public", maxAgeS: 300 },
     answer: IndexDto,
     examples: { answer: index },
     handler: async () => index,

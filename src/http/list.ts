@@ -43,6 +43,9 @@ export function listQuery(spec: ListSpec): z.ZodObject {
   return z.strictObject(shape);
 }
 
+/** `include=permissions`, of routes that declare `permissions`. */
+export const includeQuery = { include: z.enum(["permissions"]).optional() };
+
 type Parsed = Record<string, unknown> & {
   limit?: number;
   cursor?: string;

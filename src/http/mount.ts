@@ -1,24 +1,21 @@
-import type { OpenAPIHono } from "@hono/zod-openapi";
+import type { Hono } from "hono";
 import { type AppEnv, factsOf } from "./facts.ts";
-import { assertNoSecrets } from "./no-secrets.ts";
-import type { Route } from "./route.ts";
 import { inOrder, type Step } from "./step.ts";
 
-/** Puts a route into the router. The steps run in their order; null ones do not concern this route. */
+/** Puts a route or a page into the router. The steps run in their order; null ones do not concern it. */
 export function mount(
-  app: OpenAPIHono<AppEnv>,
-  route: Route,
-  secretNames: ReadonlySet<string>,
+  app: Hono<AppEnv>,
+  { method, path }: { method: string; path: string },
+  first: readonly Step[],
   steps: readonly (Step | null)[],
 ): void {
-  if (route.answer) assertNoSecrets(route.id, route.answer, secretNames);
   const name: Step = (c, next) => {
-    factsOf(c).route = route.path;
+    factsOf(c).route = path;
     return next();
   };
   app.on(
-    route.method.toUpperCase(),
-    route.path.replace(/\{(\w+)\}/g, ":$1"),
-    inOrder([name, ...steps.filter((step) => step !== null)]),
+    method.toUpperCase(),
+    path.replace(/\{(\w+)\}/g, ":$1"),
+    inOrder([...first, name, ...steps.filter((step) => step !== null)]),
   );
 }

@@ -35,6 +35,13 @@ const answerHeaders = {
     schema: text(100, '^(?:W/)?"[!#-~]*"$'),
     example: '"1"',
   },
+  "Cache-Control": {
+    description: "Who may keep this answer, and for how long.",
+    required: true,
+    schema: text(100, "^(?:public|private), (?:no-cache|max-age=\\d+)$"),
+    example: "public, max-age=300",
+  },
+  Age: { description: "Seconds since the answer was made.", schema: seconds, example: 7 },
   Location: {
     description: "The path of what was made.",
     required: true,
@@ -92,6 +99,13 @@ const requestHeaders = {
     in: "header",
     description: "The `ETag` of what the client has. If it is still current, the answer is 304 and has no body.",
     schema: text(1000, tags),
+  },
+  AuditReason: {
+    name: "X-Audit-Reason",
+    in: "header",
+    description:
+      "Why this is done, for the audit trail: at most 500 characters, those beyond ASCII percent-encoded (RFC 3986).",
+    schema: text(4500, "^[ -~]*$"),
   },
 } as const satisfies Record<string, Json>;
 

@@ -26,6 +26,11 @@ const ProblemDto = z
     code: z.enum(codes).describe("For programs to tell problems apart by."),
     requestId: plainText(128).describe("The id of the request, which its log lines have too."),
     errors: z.array(InputFaultDto).max(20).optional().describe("Each fault of the input, where there are any."),
+    explain: z
+      .array(plainText(4000))
+      .max(100)
+      .optional()
+      .describe("In development alone: the rules of the policy that decided, line by line."),
   })
   .meta({ id: "Problem", description: "What went wrong (RFC 9457, application/problem+json)." });
 

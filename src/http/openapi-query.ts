@@ -16,6 +16,15 @@ const meanings: Record<Operator, string> = {
 /** Cursors are base64url; a client passes them on and does not read them. */
 export const cursorSchema = { type: "string", minLength: 1, maxLength: 500, pattern: "^[\\w-]+$" };
 
+/** Of a route that declares `permissions`. */
+export const includeParameter = (parts: Components): Json =>
+  parts.use("parameters", "Include", () => ({
+    name: "include",
+    in: "query",
+    description: "`permissions` makes each row say what this actor may do to it.",
+    schema: { type: "string", enum: ["permissions"] },
+  }));
+
 export function listParameters(spec: ListSpec, parts: Components): Json[] {
   const { properties } = parts.schema(listQuery(spec), "output") as { properties: Record<string, Json> };
   const query = (name: string, description: string, own: Json = {}): Json => ({

@@ -3,7 +3,7 @@ import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { MAX_LIMIT } from "../core/page.ts";
 import { type AnswerHeader, headersWith, requestHeader } from "./openapi-headers.ts";
 import { problemAnswers } from "./openapi-problems.ts";
-import { cursorSchema, listParameters } from "./openapi-query.ts";
+import { cursorSchema, includeParameter, listParameters } from "./openapi-query.ts";
 import { type Components, components, type Json, partialItem, refTo } from "./openapi-schemas.ts";
 import { isIdempotent, type Route, statusOf, type Tag, writes } from "./route.ts";
 import { JSON_TYPE } from "./shape.ts";
@@ -27,7 +27,15 @@ export function openApiDocument({ routes, serverUrl, version }: DocumentOptions)
     tags: tagsOf(routes),
   });
   const { webhooks: _, components: none, ...rest } = document;
+  dropUnused(parts.all, rest);
   return { ...rest, components: { ...none, ...sorted(parts.all), securitySchemes } };
+}
+
+/** What is answered in lists alone is there with fields that may be missing; nothing refers to it as it is declared. */
+function dropUnused(all: Components["all"], document: Json): void {
+  const { schemas = {} } = all;
+  const used = JSON.stringify([document, all]);
+  for (const name of Object.keys(schemas)) if (!used.includes(`"#/components/schemas/${name}"`)) delete schemas[name];
 }
 
 /** The name is the SPDX identifier. The library's types are those of OpenAPI 3.0, which has no field for it. */
@@ -98,8 +106,10 @@ function parametersOf(route: Route, parts: Components): Json[] {
     parameters.push({ name, in: "path", required: true, description, schema: rest });
   }
   if (route.list) parameters.push(...listParameters(route.list, parts));
+  if (route.permissions) parameters.push(includeParameter(parts));
   if (isIdempotent(route)) parameters.push(requestHeader(parts, "IdempotencyKey"));
   if (route.versioned && writes(route)) parameters.push(requestHeader(parts, "IfMatch"));
+  if (writes(route) && route.access !== "public") parameters.push(requestHeader(parts, "AuditReason"));
   if (isTagged(route) && !writes(route)) parameters.push(requestHeader(parts, "IfNoneMatch"));
   return parameters;
 }
@@ -116,14 +126,20 @@ const isTagged = (route: Route): boolean =>
   route.answer !== undefined && (route.versioned === true || route.method === "get");
 
 function successOf(route: Route, parts: Components): Json {
-  const { answer, summary, method } = route;
+  const { answer, stream, summary, method } = route;
   const own: AnswerHeader[] = [];
   if (isTagged(route)) own.push("ETag");
+  const kept: AnswerHeader[] = route.cache ? ["Cache-Control"] : [];
+  if (route.cache && !route.cache.onlyClients) kept.push("Age");
+  own.push(...kept);
   if (route.location) own.push("Location");
   if (isIdempotent(route)) own.push("Idempotent-Replayed");
   const success = {
-    description: answer ? "Done. The body holds the result." : "Done. There is no body.",
+    description: answer || stream ? "Done. The body holds the result." : "Done. There is no body.",
     headers: headersWith(parts, own),
+    ...(stream && {
+      content: { [stream]: { schema: linesSchema, ...exampleOf(summary, route.examples?.answer) } },
+    }),
     ...(answer && {
       content: {
         [JSON_TYPE]: {
@@ -135,13 +151,24 @@ function successOf(route: Route, parts: Components): Json {
   };
   const notModified = {
     description: "What `If-None-Match` names is still current. There is no body.",
-    headers: headersWith(parts, ["ETag"]),
+    headers: headersWith(parts, ["ETag", ...kept]),
   };
   return {
     [statusOf(route)]: success,
-    ...(isTagged(route) && method === "get" && { 304: parts.use("responses", "NotModified", () => notModified) }),
+    ...(isTagged(route) &&
+      method === "get" && {
+        304: route.cache ? notModified : parts.use("responses", "NotModified", () => notModified),
+      }),
   };
 }
+
+/** Of any number, so that no client allocates for the largest. */
+const linesSchema = {
+  type: "string",
+  maxLength: Number.MAX_SAFE_INTEGER,
+  pattern: "^(?:\\{.*\\}\\n)+$",
+  description: "Lines of JSON.",
+};
 
 const MetaDto = z
   .object({

@@ -15,17 +15,13 @@ const securityHeaders = {
   "cache-control": "private, no-store",
 } as const;
 
-const made = new WeakSet<Response>();
-
 export function respond(
   c: HttpContext,
   status: number,
   body: string | Uint8Array<ArrayBuffer> | ReadableStream | null,
   headers: Record<string, string>,
 ): Response {
-  const response = new Response(body, { status, headers: allHeaders(factsOf(c), headers) });
-  made.add(response);
-  return response;
+  return new Response(body, { status, headers: allHeaders(factsOf(c), headers) });
 }
 
 function allHeaders(facts: Facts, own: Record<string, string>): Record<string, string> {
@@ -36,11 +32,4 @@ function allHeaders(facts: Facts, own: Record<string, string>): Record<string, s
     ...facts.headers,
     ...own,
   };
-}
-
-/** An answer that did not come from `respond`, such as one of a library's own handlers, with the headers that it lacks. */
-export function complete(c: HttpContext, response: Response): Response {
-  if (made.has(response)) return response;
-  const { status, headers, body } = response;
-  return respond(c, status, body, Object.fromEntries(headers));
 }

@@ -26,6 +26,23 @@ export interface Call<P, B> {
   ifMatch: IfMatch;
 }
 
+export interface RouteCache {
+  /** How old an answer may be, in seconds, wherever it is kept. */
+  maxAgeS: number;
+  /**
+   * Who is given the same answer: everybody, for a route that looks at no token; one actor; or all actors that may do the same, whose
+   * handler then has no access to the actor itself.
+   */
+  scope: "public" | "actor" | "ability";
+  /**
+   * What it is made from: `cache.invalidateTag` makes it anew at once. What a client keeps cannot be invalidated, so clients are told to ask
+   * each time, which an entity tag answers with 304.
+   */
+  tags?: (params: Record<string, string>) => readonly string[];
+  /** It is made for each request, because that costs less than keeping it or it has to be current here; clients may keep it. */
+  onlyClients?: boolean;
+}
+
 export interface RouteSpec<
   P extends ObjectSchema | undefined,
   B extends ObjectSchema | undefined,
@@ -52,8 +69,12 @@ export interface RouteSpec<
   list?: L;
   /** Default: 200, or 204 without an answer. */
   status?: 200 | 201 | 202 | 204;
+  /** `?include=permissions` makes each row say what the actor may do to it; `changes` are the fields that `update` can set. */
+  permissions?: { changes: readonly string[] };
   /** The answer is the whole body, without an envelope, because a standard of its own prescribes it. */
   bare?: boolean;
+  /** Whether and for how long an answer may be given again (see cached.ts). For reads alone. Default: not at all. */
+  cache?: RouteCache;
   /** Headers of the answer beyond those that follow from the rest. */
   headers?: Record<string, string>;
   /** The path of the resource that was made. */
@@ -62,13 +83,17 @@ export interface RouteSpec<
   versioned?: boolean;
   /** Whether an `Idempotency-Key` is honoured. Default: for all that write. Not for answers that hold secrets, which are never stored. */
   idempotent?: boolean;
+  /** The answer is a stream of text of this type, without an envelope and of any length: the handler answers its parts. */
+  stream?: "application/x-ndjson";
+  /** Of a read: the action that the audit trail knows it by, each time it succeeds. What writes notes its own change. */
+  audit?: string;
   /** Codes that it may answer beyond those that follow from the rest. */
   problems?: readonly ErrorCode[];
   /** An example of the body and of the answer's `data`, for the documentation; checked against the schemas by a test. */
   examples?: { body?: unknown; answer?: unknown };
   handler: (
     call: Call<OutputOf<P>, OutputOf<B>>,
-  ) => Promise<ValueOf<A, L>> | (A extends Schema ? never : Promise<void>);
+  ) => Promise<ValueOf<A, L>> | (A extends Schema ? never : Promise<void> | Promise<AsyncIterable<string>>);
 }
 
 type OutputOf<S> = S extends Schema ? z.output<S> : undefined;
@@ -101,7 +126,7 @@ export const route = <
 
 export const writes = (route: Route): boolean => route.method !== "get";
 export const isIdempotent = (route: Route): boolean => route.idempotent ?? writes(route);
-export const statusOf = (route: Route): number => route.status ?? (route.answer ? 200 : 204);
+export const statusOf = (route: Route): number => route.status ?? (route.answer || route.stream ? 200 : 204);
 
 /** From the template to a test of paths: one name a segment, and never more than it. */
 const pathPattern = (path: string): RegExp =>

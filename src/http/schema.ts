@@ -58,6 +58,17 @@ export const shown = {
   prose: (max: number) => z.string().meta({ maxLength: max, pattern: noNul.source }),
 };
 
+/** The member of a row on which a route with `permissions` tells what the actor may do to it (policy/fields.ts). */
+export const permissions = (changes: readonly [string, ...string[]]) =>
+  z
+    .object({
+      read: z.boolean(),
+      update: z.array(z.enum(changes)).max(changes.length).describe("The fields that it may set; none: no change."),
+      delete: z.boolean(),
+    })
+    .optional()
+    .describe("What this actor may do to it, where `include=permissions` asks for that.");
+
 /** What every resource shows of itself. */
 export const baseDto = (prefix: IdPrefix) => ({
   id: shown.id(prefix).describe("Sorts by the time of its making."),

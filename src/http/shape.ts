@@ -16,8 +16,21 @@ export interface Answer {
   body: string | null;
 }
 
-/** The whole answer to a verb's value. Throws `internal` when the value does not fit what the route declares. */
-export type Shaper = (value: unknown, facts: Facts, list: ListInput | null) => Answer;
+/** What of an answer is the same for every request: JSON texts, and the headers that follow from them. */
+export interface Parts {
+  status: number;
+  headers: Record<string, string>;
+  /** Null: there is no body. */
+  data: string | null;
+  page?: string;
+}
+
+export interface Shaper {
+  /** The whole answer to a verb's value. Throws `internal` when the value does not fit what the route declares. */
+  (value: unknown, facts: Facts, list: ListInput | null): Answer;
+  parts(value: unknown, list: ListInput | null): Parts;
+  whole(parts: Parts, facts: Facts): Answer;
+}
 
 interface ShapeOptions {
   cursors: CursorCodec;
@@ -27,9 +40,20 @@ interface ShapeOptions {
 
 export const JSON_TYPE = "application/json";
 
-export function shaper(route: Route, { cursors, onSurplus }: ShapeOptions): Shaper {
+export function shaper(route: Route, options: ShapeOptions): Shaper {
+  const parts = partsOf(route, options);
+  const whole: Shaper["whole"] = ({ status, headers, data, page }, { requestId, clock }) => ({
+    status,
+    headers,
+    body: data === null || route.bare ? data : envelope(data, requestId, toInstant(clock), page),
+  });
+  const shape = (value: unknown, facts: Facts, list: ListInput | null) => whole(parts(value, list), facts);
+  return Object.assign(shape, { parts, whole });
+}
+
+function partsOf(route: Route, { cursors, onSurplus }: ShapeOptions): Shaper["parts"] {
   const status = statusOf(route);
-  if (!route.answer) return () => ({ status, headers: {}, body: null });
+  if (!route.answer) return () => ({ status, headers: {}, data: null });
 
   // The items of a list are parsed at once, which takes half the time of parsing each.
   const schema = route.list ? z.array(route.answer) : route.answer;
@@ -43,28 +67,28 @@ export function shaper(route: Route, { cursors, onSurplus }: ShapeOptions): Shap
     return result.data;
   };
 
-  return (value, facts, list) => {
-    const timestamp = toInstant(facts.clock);
+  return (value, list) => {
     if (list) {
-      const page = value as Page<Record<string, unknown>>;
-      const items = cut(parse(page.items) as object[], list.fields);
+      const found = value as Page<Record<string, unknown>>;
+      const items = cut(parse(found.items) as object[], list.fields);
       const meta = {
         limit: list.limit,
-        next: nextOf(page, list, route, cursors),
-        ...(page.total !== null && { total: page.total }),
+        next: nextOf(found, list, route, cursors),
+        ...(found.total !== null && { total: found.total }),
       };
       const data = JSON.stringify(items);
-      const about = JSON.stringify(meta);
-      const headers = { "content-type": JSON_TYPE, etag: textTag(data + about) };
-      return { status, headers, body: envelope(data, facts.requestId, timestamp, about) };
+      const page = JSON.stringify(meta);
+      return { status, headers: { "content-type": JSON_TYPE, etag: textTag(data + page) }, data, page };
     }
     const parsed = parse(value);
     const data = JSON.stringify(parsed);
     const headers: Record<string, string> = { "content-type": JSON_TYPE, ...route.headers };
-    if (route.versioned) headers.etag = versionTag(parsed as { version: number });
+    // What the actor may do can change while the row does not.
+    const { permissions } = parsed as { permissions?: object };
+    if (route.versioned && !permissions) headers.etag = versionTag(parsed as { version: number });
     else if (route.method === "get") headers.etag = textTag(data);
     if (route.location) headers.location = route.location(parsed as never);
-    return { status, headers, body: route.bare ? data : envelope(data, facts.requestId, timestamp) };
+    return { status, headers, data };
   };
 }
 
@@ -74,7 +98,7 @@ const envelope = (data: string, requestId: string, timestamp: string, page?: str
 
 function cut(items: object[], fields: readonly string[] | null): object[] {
   if (fields === null) return items;
-  const keeps = ([name]: [string, unknown]) => name === "id" || fields.includes(name);
+  const keeps = ([name]: [string, unknown]) => name === "id" || name === "permissions" || fields.includes(name);
   return items.map((item) => Object.fromEntries(Object.entries(item).filter(keeps)));
 }
 
@@ -85,6 +109,7 @@ function nextOf(
   cursors: CursorCodec,
 ): string | null {
   const last = page.items.at(-1);
+  if (page.next) return cursors.encode(page.next, scopeOf(route.path, list));
   if (!page.more || !last) return null;
   const position: Position = { value: last[list.sort.field] as string | number, id: last.id as string };
   return cursors.encode(position, scopeOf(route.path, list));

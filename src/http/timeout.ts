@@ -1,5 +1,5 @@
-import { unavailable } from "../core/error.ts";
-import { abortOf, factsOf } from "./facts.ts";
+import { type AppError, unavailable } from "../core/error.ts";
+import { abortOf, type Facts, factsOf } from "./facts.ts";
 import type { Step } from "./step.ts";
 
 /**
@@ -10,20 +10,30 @@ export const timeout =
   (ms: number): Step =>
   (c, next) =>
     new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        const error = unavailable("The request took too long.");
-        abortOf(factsOf(c)).abort(error);
-        reject(error);
-      }, ms);
-      const end =
-        <T>(settle: (value: T) => void) =>
-        (value: T) => {
+      const timer = setTimeout(giveUp, ms, factsOf(c), reject);
+      begin(next).then(
+        (answer) => {
           clearTimeout(timer);
-          settle(value);
-        };
-      try {
-        next().then(end(resolve), end(reject));
-      } catch (error) {
-        end(reject)(error);
-      }
+          resolve(answer);
+        },
+        (error) => {
+          clearTimeout(timer);
+          reject(error);
+        },
+      );
     });
+
+function giveUp(facts: Facts, reject: (error: AppError) => void): void {
+  const error = unavailable("The request took too long.");
+  abortOf(facts).abort(error);
+  reject(error);
+}
+
+/** A fault that a step throws at once is one that it throws later. */
+function begin(next: () => Promise<Response>): Promise<Response> {
+  try {
+    return next();
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}

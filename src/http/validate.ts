@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import { z } from "zod";
 import { AppError, type InputFault } from "../core/error.ts";
 import type { ListInput } from "../core/page.ts";
 import type { IfMatch } from "../core/version.ts";
@@ -6,7 +6,7 @@ import { escapePointer, readJson, storable } from "./body.ts";
 import type { CursorCodec } from "./cursor.ts";
 import { ifMatchOf } from "./etag.ts";
 import type { HttpContext } from "./facts.ts";
-import { listQuery, toListInput } from "./list.ts";
+import { includeQuery, listQuery, toListInput } from "./list.ts";
 import { type Route, writes } from "./route.ts";
 import type { Step } from "./step.ts";
 
@@ -18,6 +18,8 @@ export interface Input {
   bytes: Uint8Array;
   list: ListInput | null;
   ifMatch: IfMatch;
+  /** The fields that can be changed, where the answer is to tell which of them the actor may change; null otherwise. */
+  permissions: readonly string[] | null;
 }
 
 const MAX_FAULTS = 20;
@@ -25,17 +27,29 @@ const NOTHING = new Uint8Array();
 
 /** Parses everything that the client sent, and reports all faults of one part together. */
 export function validate(route: Route, { bodyLimit, cursors }: { bodyLimit: number; cursors: CursorCodec }): Step {
-  const query = route.list && listQuery(route.list);
-  return async (c, next) => {
+  const query = queryOf(route);
+  return (c, next) => {
     const params = route.params ? parseParams(route.params, c) : undefined;
     const asked = parseQuery(query, c);
     const list = route.list ? toListInput(route.list, asked, route.path, cursors) : null;
     const ifMatch = route.versioned && writes(route) ? ifMatchOf(c.req.raw.headers.get("if-match") ?? undefined) : null;
-    const sent = route.body ? await readJson(c, bodyLimit) : undefined;
-    const body = route.body && sent ? parse(route.body, sent.value, "body") : undefined;
-    c.set("input", { params, body, bytes: sent?.bytes ?? NOTHING, list, ifMatch });
-    return next();
+    const permissions = asked.include === undefined ? null : (route.permissions?.changes ?? null);
+    const { body } = route;
+    if (!body) {
+      c.set("input", { params, body: undefined, bytes: NOTHING, list, ifMatch, permissions });
+      return next();
+    }
+    return readJson(c, bodyLimit).then(({ value, bytes }) => {
+      c.set("input", { params, body: parse(body, value, "body"), bytes, list, ifMatch, permissions });
+      return next();
+    });
   };
+}
+
+function queryOf({ list, permissions }: Route): z.ZodObject | undefined {
+  const whole = list && listQuery(list);
+  if (!permissions) return whole;
+  return (whole ?? z.strictObject({})).extend(includeQuery);
 }
 
 /** An identifier that cannot be one names nothing. */

@@ -44,11 +44,19 @@ export async function importKeys(jwks: readonly SigningJwk[]): Promise<KeySet> {
 async function assertPair({ kid, key }: KeySet["signer"], verifier: Key | undefined): Promise<void> {
   const probe = await new SignJWT().setProtectedHeader({ alg: ALGORITHM }).sign(key);
   await jwtVerify(probe, verifier as Key).catch(() => {
-    throw new Error(`JWT_KEYS: the public part of the key "${kid}" does not belong to its private part.`);
+    throw new Error(`JWT_KEYS or AUDIT_KEYS: the public part of the key "${kid}" does not belong to its private part.`);
   });
 }
 
 const publicOf = ({ kty, crv, x, kid }: SigningJwk) => ({ kty, crv, x, kid, alg: ALGORITHM, use: "sig" }) as SigningJwk;
+
+/** What others verify with: a public JWK Set (RFC 7517). Keys of other kinds in it are left out. */
+export async function importPublicKeys({ keys }: { keys: readonly JWK[] }): Promise<KeySet["verifiers"]> {
+  const own = keys.filter(({ kty, crv }) => kty === "OKP" && crv === "Ed25519") as SigningJwk[];
+  return new Map(
+    await Promise.all(own.map(async (key) => [key.kid, await importJWK(publicOf(key), ALGORITHM)] as const)),
+  );
+}
 
 /** A key set of one new key, as `JWT_KEYS` takes it. */
 export async function generateKeys(): Promise<SigningJwk[]> {

@@ -4,8 +4,9 @@ import type { Clock } from "../../core/clock.ts";
 export interface Recent<V> {
   get(key: string): V | undefined;
   set(key: string, value: V, expiresAt: number): void;
+  delete(key: string): void;
   forget(test: (value: V) => boolean): void;
-  /** Changes whenever something was forgotten. */
+  /** Changes with each `delete` and `forget`, whether or not there was anything to forget. */
   generation(): number;
 }
 
@@ -26,6 +27,10 @@ export function recent<V>(max: number, clock: Clock): Recent<V> {
       if (entries.size >= max)
         for (const oldest of entries.keys()) if (entries.delete(oldest) && entries.size < max * 0.9) break;
       entries.set(key, { value, expiresAt });
+    },
+    delete(key) {
+      generation++;
+      entries.delete(key);
     },
     forget(test) {
       generation++;

@@ -94,7 +94,8 @@ export const authRoutes = ({ auth, keys }: { auth: Auth; keys: KeySet }): Route[
     access: "public",
     limit: null,
     bare: true,
-    headers: { "cache-control": "public, max-age=300" },
+    // Never from a shared cache: the keys of this process have to be in it as soon as it signs with them.
+    cache: { scope: "public", maxAgeS: 300, onlyClients: true },
     answer: JwksDto,
     examples: {
       answer: {

@@ -87,6 +87,19 @@ export function createAuth(deps: AuthDeps) {
     tokens.forgetSession(sessionId);
   }
 
+  /** Another login may have been faster, which is as good. */
+  async function rehash(ctx: Context, id: string, seen: string, passwordHash: string): Promise<void> {
+    const change = { before: { passwordHash: seen }, after: { passwordHash } };
+    await db
+      .atomic((tx) => [
+        audit(tx, ctx, { action: "user.rehash", entity: { type: "User", id }, ...change }),
+        must(tx.prepare(updatePasswordHash)({ id, passwordHash, seen, now: ctx.now })),
+      ])
+      .catch((error) => {
+        if (!isStale(error)) throw error;
+      });
+  }
+
   return {
     register: (ctx: Context, input: Registration) => users.register(ctx, input),
 
@@ -121,10 +134,8 @@ export function createAuth(deps: AuthDeps) {
         tx.prepare(insertSession)(session),
         tokenRow(tx, ctx, sessionId, tokenHash),
         audit(tx, ctx, { action: "session.create", entity: { type: "Session", id: sessionId }, after: session }),
-        rehashed === null
-          ? null
-          : tx.prepare(updatePasswordHash)({ id: account.id, passwordHash: rehashed, seen: hash }),
       ]);
+      if (rehashed !== null) await rehash(ctx, account.id, hash, rehashed);
       return pair(account.id, sessionId, refreshToken);
     },
 
@@ -152,7 +163,7 @@ export function createAuth(deps: AuthDeps) {
         await end(ctx, seen.sessionId, "session.reuse");
         throw refused();
       }
-      return pair(bearer.id, seen.sessionId, next);
+      return pair(bearer.actor.id, seen.sessionId, next);
     },
 
     /** Ends the actor's own session, and that of a refresh token if it is the actor's too. An unknown token has ended already. */

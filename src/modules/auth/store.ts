@@ -1,9 +1,10 @@
 import { and, eq, gt, isNull, sql } from "drizzle-orm/sql";
 import type { Tables } from "../../../db/tables.ts";
-import type { Actor } from "../../core/actor.ts";
+import type { Person } from "../../core/actor.ts";
 import type { Instant } from "../../core/clock.ts";
 import { placeholders, value } from "../../ports/db/placeholders.ts";
-import type { Builders, Db } from "../../ports/db/port.ts";
+import type { Builders, Db, Dialect } from "../../ports/db/port.ts";
+import { rulesStamp } from "../policy/store.ts";
 
 const fresh = { fresh: true };
 
@@ -34,7 +35,11 @@ export const revokeSession = (q: Builders, { sessions }: Tables) =>
 export const updatePasswordHash = (q: Builders, { users }: Tables) =>
   q
     .update(users)
-    .set({ passwordHash: value("passwordHash", users.passwordHash) })
+    .set({
+      passwordHash: value("passwordHash", users.passwordHash),
+      updatedAt: value("now", users.updatedAt),
+      version: sql`${users.version} + 1`,
+    })
     .where(and(eq(users.id, sql.placeholder("id")), eq(users.passwordHash, sql.placeholder("seen"))));
 
 const selectAccount = (q: Builders, { users }: Tables) =>
@@ -51,9 +56,10 @@ const open = ({ sessions, users }: Tables) =>
     isNull(users.deletedAt),
   );
 
-const selectBearer = (q: Builders, t: Tables) =>
+/** With the stamp of the bearer's rules, so that nobody asks for these as long as they are the same. */
+const selectBearer = (dialect: Dialect) => (q: Builders, t: Tables) =>
   q
-    .select({ id: t.users.id, role: t.users.role })
+    .select({ id: t.users.id, role: t.users.role, rules: rulesStamp(dialect, t) })
     .from(t.sessions)
     .innerJoin(t.users, eq(t.users.id, t.sessions.userId))
     .where(and(eq(t.sessions.id, sql.placeholder("id")), open(t)));
@@ -71,18 +77,27 @@ const selectRefreshToken = (q: Builders, { refreshTokens, sessions }: Tables) =>
     .innerJoin(sessions, eq(sessions.id, refreshTokens.sessionId))
     .where(eq(refreshTokens.tokenHash, sql.placeholder("tokenHash")));
 
-export const createAuthStore = (db: Db) => ({
-  async account(email: string) {
-    const [row] = await db.all(db.prepare(selectAccount)({ email }), fresh);
-    return row ?? null;
-  },
-  /** The actor of a session that is open now. */
-  async bearer(sessionId: string, now: Instant): Promise<Extract<Actor, { type: "user" }> | null> {
-    const [row] = await db.all(db.prepare(selectBearer)({ id: sessionId, now }), fresh);
-    return row ? { type: "user", id: row.id, role: row.role, sessionId } : null;
-  },
-  async refreshToken(tokenHash: string) {
-    const [row] = await db.all(db.prepare(selectRefreshToken)({ tokenHash }), fresh);
-    return row ?? null;
-  },
-});
+export interface BearerState {
+  actor: Person;
+  /** Names the rules that are stored for the actor; see modules/policy/store.ts. */
+  rules: string | null;
+}
+
+export function createAuthStore(db: Db) {
+  const bearerOf = selectBearer(db.dialect);
+  return {
+    async account(email: string) {
+      const [row] = await db.all(db.prepare(selectAccount)({ email }), fresh);
+      return row ?? null;
+    },
+    /** The actor of a session that is open now. */
+    async bearer(sessionId: string, now: Instant): Promise<BearerState | null> {
+      const [row] = await db.all(db.prepare(bearerOf)({ id: sessionId, now }), fresh);
+      return row ? { actor: { type: "user", id: row.id, role: row.role, sessionId }, rules: row.rules } : null;
+    },
+    async refreshToken(tokenHash: string) {
+      const [row] = await db.all(db.prepare(selectRefreshToken)({ tokenHash }), fresh);
+      return row ?? null;
+    },
+  };
+}

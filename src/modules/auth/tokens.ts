@@ -2,28 +2,34 @@
  * Access tokens (RFC 9068) and what is remembered of them.
  *
  * Checking a signature costs about 100 µs; a token that was checked is remembered until it expires. What its bearer may do is not in the
- * token but in the database, and is remembered for `stateTtlMs` only: a change made by this process is forgotten at once, one made by
- * another process is seen within that time.
+ * token but in the database. It is remembered until a change is told of on the bus: one made by this instance is forgotten before its
+ * request is answered, one made by another as soon as the message is here. `stateTtlMs` bounds what was remembered all the same, where
+ * the message is late, is lost, or cannot be sent.
  */
 import { decodeProtectedHeader, errors as joseErrors, jwtVerify, SignJWT } from "jose";
-import { type Actor, anonymous } from "../../core/actor.ts";
+import { anonymous, type Person } from "../../core/actor.ts";
 import type { Clock } from "../../core/clock.ts";
 import { AppError } from "../../core/error.ts";
+import { idPrefixes } from "../../core/id.ts";
 import type { Secret } from "../../core/secret.ts";
-import type { Authenticator } from "../../http/authenticate.ts";
-import type { Ability, AbilityFactory } from "../../policy/ability.ts";
+import type { Authenticator, Known } from "../../http/authenticate.ts";
+import type { AbilityFactory } from "../../policy/ability.ts";
+import type { Bus } from "../../ports/bus/port.ts";
 import { probeActor } from "../health/policy.ts";
+import { RULES_TOPIC, scopesOf } from "../policy/policy.ts";
+import type { Rulebook } from "../policy/rulebook.ts";
 import type { Revocations } from "../users/service.ts";
 import { ALGORITHM, type KeySet } from "./keys.ts";
 import { recent } from "./recent.ts";
 import { hashToken } from "./refresh-token.ts";
+import type { BearerState } from "./store.ts";
 
 export interface TokenOptions {
   keys: KeySet;
   issuer: string;
   audience: string;
   ttlS: number;
-  /** How long a bearer's state may be remembered; 0 where several processes answer for one another, as on Workers. */
+  /** How long a bearer's state may be remembered when no change is told of; 0 where instances do not hear each other, as on Workers. */
   stateTtlMs: number;
   /** A fixed token for monitors, which may see how the service is. */
   probeToken: Secret | null;
@@ -31,9 +37,11 @@ export interface TokenOptions {
 
 interface TokenDeps extends TokenOptions {
   clock: Clock;
+  bus: Bus;
   abilities: AbilityFactory;
-  /** The actor of a session that is open now; null when it has ended. */
-  bearerOf: (sessionId: string) => Promise<Extract<Actor, { type: "user" }> | null>;
+  /** The actor of a session that is open now, and what names its rules; null when it has ended. */
+  bearerOf: (sessionId: string) => Promise<BearerState | null>;
+  rulebook: Rulebook;
 }
 
 export interface Tokens extends Authenticator, Revocations {
@@ -41,23 +49,36 @@ export interface Tokens extends Authenticator, Revocations {
   forgetSession(sessionId: string): void;
 }
 
-interface Bearer {
-  actor: Extract<Actor, { type: "user" }>;
-  ability: Ability;
-  /** Until when the database need not be asked again; the rest is kept for longer, to be compared with what it says then. */
-  checkedUntil: number;
+/** Kept for longer than `checkedUntil`, to be compared with what the database says then. */
+interface Bearer extends Known {
+  readonly actor: Person;
+  /** Names the rules that the ability was made of. */
+  readonly rules: string;
 }
 
 const MAX_REMEMBERED = 20_000;
 const MAX_TOKEN = 4096;
 const TYPE = "at+jwt";
+/** The topic on which instances tell each other the id of a user or a session whose bearers are to be looked up anew. */
+const TOPIC = "sessions";
+const SESSION = `${idPrefixes.session}_`;
 
 const invalid = (cause?: unknown) => new AppError("unauthenticated", { cause });
 
 export function createTokens(deps: TokenDeps): Tokens {
-  const { keys, issuer, audience, ttlS, stateTtlMs, clock, abilities, bearerOf } = deps;
+  const { keys, issuer, audience, ttlS, stateTtlMs, clock, bus, abilities, bearerOf, rulebook } = deps;
   const sessions = recent<string>(MAX_REMEMBERED, clock);
   const bearers = recent<Bearer>(MAX_REMEMBERED, clock);
+  bus.subscribe(TOPIC, {
+    // A session has one entry, and ends far more often than an account changes, whose entries take a look at all.
+    message: (id) => (id.startsWith(SESSION) ? bearers.delete(id) : bearers.forget(({ actor }) => actor.id === id)),
+    missed: () => bearers.forget(() => true),
+  });
+
+  bus.subscribe(RULES_TOPIC, {
+    message: (scope) => bearers.forget(({ actor }) => scopesOf(actor).includes(scope)),
+    missed: () => bearers.forget(() => true),
+  });
 
   const probe = deps.probeToken && hashToken(deps.probeToken.reveal());
 
@@ -88,13 +109,17 @@ export function createTokens(deps: TokenDeps): Tokens {
     const before = bearers.get(sessionId);
     if (before && before.checkedUntil > clock.now()) return before;
     const generation = bearers.generation();
-    const actor = await bearerOf(sessionId);
-    if (!actor) throw new AppError("unauthenticated", { detail: "The session has ended." });
-    // What an actor may do follows from the actor alone: while that is the same, so is its ability, and all that was derived from it.
-    const same = before && before.actor.id === actor.id && before.actor.role === actor.role;
+    const state = await bearerOf(sessionId);
+    if (!state) throw new AppError("unauthenticated", { detail: "The session has ended." });
+    const { actor } = state;
+    const stored = await rulebook.rulesOf(actor, state.rules);
+    // What an actor may do follows from the actor and its rules: while both are the same, so is its ability, and all that was derived from it.
+    const same =
+      before && before.actor.id === actor.id && before.actor.role === actor.role && before.rules === stored.stamp;
     const found: Bearer = {
       actor: same ? before.actor : actor,
-      ability: same ? before.ability : abilities.abilityFor(actor),
+      ability: same ? before.ability : abilities.abilityFor(actor, stored.rules),
+      rules: stored.stamp,
       checkedUntil: clock.now() + stateTtlMs,
     };
     // A change that was made while the database was asked must not be overwritten by what was read before it.
@@ -112,9 +137,9 @@ export function createTokens(deps: TokenDeps): Tokens {
       }
       return bearer(known ?? (await verify(token)));
     },
-    remembered(token) {
+    recall(token) {
       const sessionId = sessions.get(token);
-      return (sessionId && bearers.get(sessionId)?.actor.id) ?? null;
+      return (sessionId !== undefined && bearers.get(sessionId)) || null;
     },
     issue(userId, sessionId) {
       const now = Math.floor(clock.now() / 1000);
@@ -127,7 +152,7 @@ export function createTokens(deps: TokenDeps): Tokens {
         .setExpirationTime(now + ttlS)
         .sign(keys.signer.key);
     },
-    forgetUser: (userId) => bearers.forget(({ actor }) => actor.id === userId),
-    forgetSession: (sessionId) => bearers.forget(({ actor }) => actor.sessionId === sessionId),
+    forgetUser: (userId) => bus.publish(TOPIC, userId),
+    forgetSession: (sessionId) => bus.publish(TOPIC, sessionId),
   };
 }

@@ -17,6 +17,7 @@ const CheckDto = z.object({
   ok: z.boolean(),
   ms: z.number().min(0).max(60_000).describe("How long it took to answer, in milliseconds."),
   fault: word(200).nullable(),
+  advisory: z.boolean().describe("A fault of it is told here, and requests are served all the same."),
 });
 
 const ReadyzDto = z
@@ -59,7 +60,7 @@ export const healthRoutes = ({ health, version }: { health: Health; version: str
       if (phase === "draining") throw unavailable("The server is stopping.");
       const checks = await health.check();
       const detailed = ctx.ability.can("read", "Health");
-      if (phase === "starting" || !checks.every(({ ok }) => ok))
+      if (phase === "starting" || !checks.every(({ ok, advisory }) => ok || advisory))
         throw unavailable(detailed ? describe(checks) : "The service is not ready.");
       return { status: "ok" as const, ...(detailed && { checks }) };
     },

@@ -1,7 +1,16 @@
 import { AppError } from "../../core/error.ts";
 import { type Route, route } from "../../http/route.ts";
 import type { Context } from "../../policy/context.ts";
-import { NewUser, ProfileChanges, UserChanges, UserDto, UserParams, userExample, userList } from "./schema.ts";
+import {
+  NewUser,
+  ProfileChanges,
+  UserChanges,
+  UserDto,
+  UserParams,
+  userChanges,
+  userExample,
+  userList,
+} from "./schema.ts";
 import type { Users } from "./service.ts";
 
 const tag = { name: "Users", description: "People's accounts: one's own, and for administrators all of them." };
@@ -16,6 +25,7 @@ export const userRoutes = ({ users }: { users: Users }): Route[] => [
     summary: "Show the account that is logged in",
     description: "With the fields that its owner may see.",
     access: ["read", "User"],
+    permissions: { changes: Object.keys(ProfileChanges.shape) },
     problems: ["not_found"],
     answer,
     versioned: true,
@@ -45,6 +55,7 @@ export const userRoutes = ({ users }: { users: Users }): Route[] => [
     summary: "List accounts",
     description: "Newest first, unless `sort` says otherwise. Accounts that have ended are not in it.",
     access: ["list", "User"],
+    permissions: { changes: userChanges },
     list: userList,
     answer,
     examples: { answer: userExample },
@@ -74,6 +85,7 @@ export const userRoutes = ({ users }: { users: Users }): Route[] => [
     summary: "Show an account",
     description: "With the fields that the actor may see. An account that it may not see does not exist for it.",
     access: ["read", "User"],
+    permissions: { changes: userChanges },
     params: UserParams,
     answer,
     versioned: true,

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { roles } from "../../core/actor.ts";
 import { idPrefixes } from "../../core/id.ts";
 import type { ListSpec } from "../../http/list.ts";
-import { baseDto, email, id, instant, line, prose, shown } from "../../http/schema.ts";
+import { baseDto, email, id, instant, line, permissions, prose, shown } from "../../http/schema.ts";
 
 const called = "How the person is called.";
 const noted = "A note about the account, for administrators alone.";
@@ -16,22 +16,18 @@ export const password = z
   .max(256)
   .meta({ format: "password", description: "10 to 256 characters, of any kind." });
 
-export const UserDto = z
-  .object({
-    ...baseDto(idPrefixes.user),
-    email: shown.email(),
-    name: shown.line(100).describe(called),
-    role,
-    remark: shown.prose(2000).nullable().optional().describe(noted),
-  })
-  .meta({ id: "User", description: "A person's account." });
+/** What a new account is when nobody says otherwise. */
+export const byDefault: Partial<Record<string, unknown>> & { role: "user"; remark: null } = {
+  role: "user",
+  remark: null,
+};
 
 export const NewUser = z
   .strictObject({
     email: email(),
     name,
-    role: role.default("user"),
-    remark: remark.default(null),
+    role: role.default(byDefault.role),
+    remark: remark.default(byDefault.remark),
     password: password
       .optional()
       .describe("10 to 256 characters, of any kind. Without one, the account cannot log in yet."),
@@ -41,6 +37,21 @@ export const NewUser = z
 export const UserChanges = z
   .strictObject({ email: email().optional(), name: name.optional(), role: role.optional(), remark: remark.optional() })
   .meta({ id: "UserChanges", description: "What is to change; the rest stays as it is." });
+
+/** The fields that can be changed: of them a row's permissions tell. */
+export const userChanges = Object.keys(UserChanges.shape) as [keyof UserChanges, ...(keyof UserChanges)[]];
+
+/** What is beyond the base can be hidden from an actor by a rule. */
+export const UserDto = z
+  .object({
+    ...baseDto(idPrefixes.user),
+    email: shown.email().optional(),
+    name: shown.line(100).optional().describe(called),
+    role: role.optional(),
+    remark: shown.prose(2000).nullable().optional().describe(noted),
+    permissions: permissions(userChanges),
+  })
+  .meta({ id: "User", description: "A person's account, with the fields of it that the actor may see." });
 
 export const ProfileChanges = z
   .strictObject({ name: name.optional() })

@@ -3,6 +3,7 @@ import type { Tables } from "../../../db/tables.ts";
 import type { ListInput, Page } from "../../core/page.ts";
 import type { Action } from "../../policy/ability.ts";
 import type { Context } from "../../policy/context.ts";
+import { whereListed } from "../../policy/listed.ts";
 import { type Where, where } from "../../policy/where.ts";
 import { pages } from "../../ports/db/page.ts";
 import { placeholders, value } from "../../ports/db/placeholders.ts";
@@ -20,6 +21,9 @@ export const userColumns = ({ users }: Tables) => ({
   role: users.role,
   remark: users.remark,
 });
+
+/** An account that has ended is nobody's. */
+export const userBase = ({ users }: Tables) => isNull(users.deletedAt);
 
 export type User = Pick<Tables["users"]["$inferSelect"], keyof ReturnType<typeof userColumns>>;
 
@@ -61,16 +65,15 @@ export function createUserStore(db: Db) {
   const list = pages<User>(db, {
     columns: userColumns,
     from: (q, { users }, selected) => q.select(selected as typeof columns).from(users) as never,
-    base: ({ users }) => isNull(users.deletedAt),
+    base: userBase,
   });
   const oneFor = remembered(
     (condition: Where) => condition.key,
-    (condition) =>
-      (q: Builders, { users }: Tables) =>
-        q
-          .select(columns)
-          .from(users)
-          .where(and(eq(users.id, sql.placeholder("id")), isNull(users.deletedAt), condition.sql)),
+    (condition) => (q: Builders, tables: Tables) =>
+      q
+        .select(columns)
+        .from(tables.users)
+        .where(and(eq(tables.users.id, sql.placeholder("id")), userBase(tables), condition.sql)),
   );
 
   return {
@@ -82,7 +85,7 @@ export function createUserStore(db: Db) {
       return row ?? null;
     },
     async page(ctx: Context, input: ListInput): Promise<Page<User>> {
-      const condition = where(ctx.ability, "list", "User", columns);
+      const condition = whereListed(ctx.ability, "User", columns, input);
       return condition.never ? { items: [], more: false, total: input.count ? 0 : null } : list(input, condition, ctx);
     },
   };
