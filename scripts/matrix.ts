@@ -1,7 +1,14 @@
-/** Runs the conformance suite in every cell, prints which passed, and writes that into README.md when all did. */
+/**
+ * Writes what the drivers lack into README.md; then runs the conformance suite in every cell, prints which passed, and writes that when all
+ * did. `--drivers` runs nothing.
+ */
 import process from "node:process";
 import { runtimeNames, runtimes, table } from "../tests/conformance/cells.ts";
-import { writeMatrix } from "../tests/conformance/readme.ts";
+import { driversTable } from "../tests/conformance/drivers.ts";
+import { write, writeMatrix } from "../tests/conformance/readme.ts";
+
+await write("drivers", driversTable());
+if (process.argv.includes("--drivers")) process.exit(0);
 
 const files = runtimes.map((runtime) => `tests/conformance/${runtime}.test.ts`);
 const child = Bun.spawn([process.execPath, "test", "--timeout", "60000", ...files], {

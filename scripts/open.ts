@@ -1,8 +1,8 @@
 /** What the database commands begin with: the environment, as the server reads it, and its database. */
 import process from "node:process";
 import { type Env, EnvError, parseEnv } from "../src/env.ts";
-import { openBunSqlite } from "../src/ports/db/bun-sqlite.ts";
 import type { Db } from "../src/ports/db/port.ts";
+import { bunDrivers } from "../src/runtimes/bun-drivers.ts";
 import { readOwnEnvironment } from "../src/runtimes/dotenv.ts";
 import { openDb } from "../src/runtimes/open-db.ts";
 
@@ -18,10 +18,10 @@ export function readEnv(): Env {
 /** Runs the command on the database, closes it, and ends the process with a message instead of a stack when it cannot be done. */
 export async function withDb(env: Env, command: (db: Db) => Promise<void>): Promise<void> {
   try {
-    const db = await openDb(env.database, openBunSqlite);
+    const db = await openDb(env.database, bunDrivers);
     await command(db).finally(() => db.close());
   } catch (error) {
-    fail(error instanceof Error ? causes(error) : String(error));
+    fail(error instanceof Error ? causesOf(error) : String(error));
   }
 }
 
@@ -39,5 +39,5 @@ export function fail(message: string): never {
   process.exit(1);
 }
 
-const causes = (error: Error): string =>
-  error.cause instanceof Error ? `${error.message}\n  ${causes(error.cause)}` : error.message;
+export const causesOf = (error: Error): string =>
+  error.cause instanceof Error ? `${error.message}\n  ${causesOf(error.cause)}` : error.message;

@@ -5,12 +5,17 @@ import { type App, createApp } from "../src/app.ts";
 import { systemClock } from "../src/core/clock.ts";
 import { parseEnv } from "../src/env.ts";
 import { loadKeys } from "../src/modules/auth/keys.ts";
-import { openBunSqlite } from "../src/ports/db/bun-sqlite.ts";
+import { createLogAlerts } from "../src/ports/alert/log.ts";
+import { createMemoryBus } from "../src/ports/bus/memory.ts";
 import { createMemoryLimits } from "../src/ports/limits/memory.ts";
 import { createNativePasswords } from "../src/ports/passwords/native.ts";
+import { createScheduler } from "../src/ports/schedule/scheduler.ts";
 import { assets } from "../src/runtimes/assets.ts";
+import { bunDrivers } from "../src/runtimes/bun-drivers.ts";
+import { openCache } from "../src/runtimes/open-cache.ts";
 import { openDb } from "../src/runtimes/open-db.ts";
 import { openLog } from "../src/runtimes/open-log.ts";
+import { schedules } from "../src/schedules.ts";
 
 const serverUrl = "http://127.0.0.1:3000";
 
@@ -22,15 +27,23 @@ export async function withApp<T>(use: (app: App) => Promise<T>): Promise<T> {
     PUBLIC_URL: serverUrl,
     LOG_LEVEL: "error",
   });
-  const db = await openDb(env.database, openBunSqlite);
+  const db = await openDb(env.database, bunDrivers);
+  const log = await openLog(env);
+  const bus = createMemoryBus({ log });
   const app = createApp({
     env,
     db,
     clock: systemClock,
-    log: await openLog(env),
+    log,
+    bus,
+    alerts: createLogAlerts({ log }),
+    cache: await openCache(env, { bus, clock: systemClock, log }),
     limits: createMemoryLimits({ clock: systemClock }),
     passwords: createNativePasswords(),
+    scheduler: createScheduler({ db, clock: systemClock, log, schedules }),
     keys: await loadKeys(env.jwt.keys),
+    auditKeys: null,
+    anchors: [],
     checks: [],
     lifecycle: { phase: "ready" },
     stateTtlMs: 0,

@@ -8,13 +8,20 @@ import { findNode } from "./node.ts";
 export interface WorkerConfig {
   secrets?: { required: string[] };
   d1_databases?: { binding: string; database_name: string; database_id: string; migrations_dir: string }[];
+  kv_namespaces?: { binding: string; id: string }[];
   hyperdrive?: { binding: string; id: string }[];
+  queues?: {
+    producers: { binding: string; queue: string }[];
+    consumers: { queue: string; max_batch_size: number; max_batch_timeout: number; max_retries: number }[];
+  };
+  triggers?: { crons: string[] };
+  main: string;
   assets: { directory: string };
   vars?: Record<string, string>;
 }
 
 /** wrangler.toml. */
-export const wranglerConfig: WorkerConfig & { env?: Record<string, Omit<WorkerConfig, "assets">> } = toml;
+export const wranglerConfig: WorkerConfig & { env?: Record<string, Omit<WorkerConfig, "main" | "assets">> } = toml;
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 

@@ -118,6 +118,33 @@ export const publicUrl = () =>
     return url.href.replace(/\/+$/, "");
   });
 
+/** With a path and a query that may be secret. `fetch` takes no user in an address. */
+export const webhookUrl = () =>
+  format("an http:// or https:// address without a user", (text) => {
+    const url = URL.parse(text);
+    return url && /^https?:$/.test(url.protocol) && !url.username && !url.password ? new Secret(text) : undefined;
+  });
+
+export type AnchorPlace =
+  | { readonly kind: "file"; readonly path: string }
+  | { readonly kind: "webhook"; readonly url: Secret };
+
+export const anchors = () =>
+  listOf("file:<path> and https://… addresses, with commas between them", (text): AnchorPlace | undefined => {
+    const path = /^file:(.+)$/.exec(text)?.[1];
+    if (path) return { kind: "file", path };
+    const url = secretUrl(["http:", "https:"])(text);
+    return url && { kind: "webhook", url };
+  });
+
+/** As Standard Webhooks writes it. */
+export const webhookSecret = () =>
+  format("whsec_ and 24 to 64 random bytes in base64", (text) => {
+    const [, base64] = /^whsec_((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)$/.exec(text) ?? [];
+    const bytes = base64 === undefined ? 0 : atob(base64).length;
+    return bytes >= 24 && bytes <= 64 ? new Secret(text) : undefined;
+  });
+
 export const limit = () =>
   format("<count>/<seconds>s such as 100/60s, at most a day, or off", (text): Limit | null | undefined => {
     if (text === "off") return null;

@@ -14,12 +14,17 @@ export interface Surroundings {
   readonly mode: Mode;
   readonly platform: Platform;
   readonly hasD1: boolean;
+  readonly hasKv: boolean;
+  readonly hasQueue: boolean;
   /** Whether a setting has a text, rightly or wrongly: its own or its default. */
   readonly given: (name: SettingName) => boolean;
 }
 
 /** `values` lacks what was faulty by itself, so that one mistake is reported once. */
-export function refusals(values: Partial<Values>, { mode, platform, hasD1, given }: Surroundings): EnvFault[] {
+export function refusals(
+  values: Partial<Values>,
+  { mode, platform, hasD1, hasKv, hasQueue, given }: Surroundings,
+): EnvFault[] {
   const faults: EnvFault[] = [];
   const unless = (holds: boolean, name: SettingName, expected: string) => {
     if (!holds) faults.push({ name, expected });
@@ -48,6 +53,26 @@ export function refusals(values: Partial<Values>, { mode, platform, hasD1, given
     "LIMIT_STORE",
     "auto | database, on Workers",
   );
+  unless(values.BUS !== "redis" || given("REDIS_URL") || worker, "BUS", "REDIS_URL to be set, for redis");
+  unless(
+    values.BUS !== "postgres" || !database || database.engine === "postgres" || worker,
+    "BUS",
+    "DATABASE_URL to be PostgreSQL, for postgres",
+  );
+  unless(!worker || (values.BUS !== "postgres" && values.BUS !== "redis"), "BUS", "auto | memory, on Workers");
+  const cachesInRedis = values.CACHE_STORE === "redis" || values.CACHE_STORE === "two-level";
+  unless(!cachesInRedis || given("REDIS_URL") || worker, "CACHE_STORE", "REDIS_URL to be set, for redis and two-level");
+  unless(!worker || !cachesInRedis, "CACHE_STORE", "auto | memory | kv, on Workers");
+  unless(values.CACHE_STORE !== "kv" || hasKv, "CACHE_STORE", "the KV binding CACHE of a Worker, for kv");
+  unless(!worker || values.ROLE === undefined || values.ROLE === "all", "ROLE", "all, on Workers");
+  unless(
+    values.ROLE === undefined || values.ROLE === "all" || !database || database.engine !== "pglite",
+    "ROLE",
+    "all, with PGlite, whose directory belongs to one process",
+  );
+  unless(values.QUEUE !== "bullmq" || given("REDIS_URL") || worker, "QUEUE", "REDIS_URL to be set, for bullmq");
+  unless(!worker || values.QUEUE !== "bullmq", "QUEUE", "auto | database | cloudflare, on Workers");
+  unless(values.QUEUE !== "cloudflare" || hasQueue, "QUEUE", "the queue binding JOBS of a Worker, for cloudflare");
   // Isolates come and go: each would make keys of its own, and refuse the tokens of the others.
   unless(!worker || mode === "production" || given("JWT_KEYS"), "JWT_KEYS", "a value, on Workers in every mode");
   unless(
@@ -59,9 +84,24 @@ export function refusals(values: Partial<Values>, { mode, platform, hasD1, given
   unless(atMost(values.SESSION_IDLE_S, values.SESSION_TTL_S), "SESSION_IDLE_S", "at most SESSION_TTL_S");
   unless(atMost(values.SHUTDOWN_LEAD_MS, values.SHUTDOWN_GRACE_MS), "SHUTDOWN_LEAD_MS", "at most SHUTDOWN_GRACE_MS");
   unless(!given("ADMIN_PASSWORD") || given("ADMIN_EMAIL"), "ADMIN_EMAIL", "to be set beside ADMIN_PASSWORD");
+  unless(
+    !given("ALERT_WEBHOOK_SECRET") || given("ALERT_WEBHOOK_URL"),
+    "ALERT_WEBHOOK_URL",
+    "to be set beside ALERT_WEBHOOK_SECRET",
+  );
+  unless(
+    !given("ALERT_WEBHOOK_URL") || given("ALERT_WEBHOOK_SECRET"),
+    "ALERT_WEBHOOK_SECRET",
+    "to be set beside ALERT_WEBHOOK_URL",
+  );
+  unless(
+    !worker || !values.AUDIT_ANCHORS?.some(({ kind }) => kind === "file"),
+    "AUDIT_ANCHORS",
+    "no file:, on Workers",
+  );
   if (mode !== "production") return faults;
 
-  const { ADMIN_PASSWORD, JWT_KEYS, PROBE_TOKEN, REDIS_URL } = values;
+  const { ADMIN_PASSWORD, AUDIT_KEYS, JWT_KEYS, PROBE_TOKEN, REDIS_URL } = values;
   unless(
     !ADMIN_PASSWORD || (ADMIN_PASSWORD.reveal().length >= 12 && !isPlaceholder(ADMIN_PASSWORD.reveal())),
     "ADMIN_PASSWORD",
@@ -76,6 +116,17 @@ export function refusals(values: Partial<Values>, { mode, platform, hasD1, given
     !JWT_KEYS?.reveal().some((key) => publishedKeys.has(key.d) || publishedKeys.has(key.x) || isRepetitive(key.d)),
     "JWT_KEYS",
     "keys of its own, not those of an example, in production",
+  );
+  unless(
+    !AUDIT_KEYS?.reveal().some(
+      (key) =>
+        publishedKeys.has(key.d) ||
+        publishedKeys.has(key.x) ||
+        isRepetitive(key.d) ||
+        JWT_KEYS?.reveal().some(({ d }) => d === key.d),
+    ),
+    "AUDIT_KEYS",
+    "keys of its own, neither those of an example nor those of JWT_KEYS, in production",
   );
   const withoutPlaceholder = "a password that is not a placeholder, in production";
   unless(database?.engine !== "postgres" || !hasPlaceholder(database.url), "DATABASE_URL", withoutPlaceholder);

@@ -125,7 +125,74 @@ export const schema = z.object({
   }),
   REDIS_URL: f.redisUrl().optional().register(notes, {
     group: "Database",
-    about: "Redis, for limits that several servers share.",
+    about:
+      "Redis, for limits and cached values that several servers share, for what they tell each other, and for jobs if QUEUE says so.",
+  }),
+  BUS: f.oneOf("auto", "memory", "postgres", "redis").register(notes, {
+    group: "Database",
+    about:
+      "How servers tell each other what has changed. auto: Redis when REDIS_URL is set, else PostgreSQL when it is the database, else not at all (memory), as on Workers.",
+    fallback: "auto",
+  }),
+
+  CACHE_STORE: f.oneOf("auto", "memory", "redis", "two-level", "kv").register(notes, {
+    group: "Cache",
+    about:
+      "Where cached values are kept. auto: in memory, before Redis (two-level) when REDIS_URL is set; on Workers the KV binding CACHE, else the isolate's memory.",
+    fallback: "auto",
+  }),
+  CACHE_MEMORY_ENTRIES: f.integer(1, 10_000_000).register(notes, {
+    group: "Cache",
+    about: "The most values that a process keeps in memory. Those used longest ago are given up.",
+    fallback: "10000",
+  }),
+  CACHE_MEMORY_BYTES: f.integer(65_536, 17_179_869_184).register(notes, {
+    group: "Cache",
+    about: "About how much memory they may take.",
+    fallback: "33554432",
+  }),
+
+  ROLE: f.oneOf("all", "api", "worker").register(notes, {
+    group: "Jobs",
+    about:
+      "What this process does: answer the API, run jobs, or both. A worker answers the probes alone. On Workers: all.",
+    fallback: "all",
+  }),
+  QUEUE: f.oneOf("auto", "database", "bullmq", "cloudflare").register(notes, {
+    group: "Jobs",
+    about:
+      "How due jobs reach a worker. auto: workers take them from the database; on Workers by the queue binding JOBS, where there is one. bullmq: by Redis, from the database.",
+    fallback: "auto",
+  }),
+  JOB_CONCURRENCY: f.integer(1, 1000).register(notes, {
+    group: "Jobs",
+    about: "How many jobs a process runs at once.",
+    fallback: "20",
+  }),
+
+  ALERT_WEBHOOK_URL: f.webhookUrl().optional().register(notes, {
+    group: "Alerts",
+    about:
+      "Where alerts are sent, signed as Standard Webhooks: a job died, too many fail, they wait too long, nobody knows them, a schedule missed its time. Default: they are lines of the log.",
+  }),
+  ALERT_WEBHOOK_SECRET: f.webhookSecret().optional().register(notes, {
+    group: "Alerts",
+    about: "The secret that they are signed with. It is set beside ALERT_WEBHOOK_URL.",
+  }),
+  ALERT_WINDOW_S: f.integer(60, 86_400).register(notes, {
+    group: "Alerts",
+    about: "How far back is looked for jobs that died or failed. When there are none left in it, the alert clears.",
+    fallback: "300",
+  }),
+  ALERT_FAILURES: f.integer(1, 1_000_000).register(notes, {
+    group: "Alerts",
+    about: "How many failed attempts of one job type in that time are an alert.",
+    fallback: "50",
+  }),
+  ALERT_WAITING_S: f.integer(10, 604_800).register(notes, {
+    group: "Alerts",
+    about: "How long the oldest due job of a type may wait before it is an alert, and /readyz says so.",
+    fallback: "300",
   }),
 
   JWT_KEYS: f.signingKeys().optional().register(notes, {
@@ -153,6 +220,16 @@ export const schema = z.object({
     group: "Tokens and sessions",
     about: "After how long without a refresh a session ends. At most SESSION_TTL_S.",
     fallback: days(7),
+  }),
+
+  AUDIT_KEYS: f.signingKeys().optional().register(notes, {
+    group: "Audit",
+    about:
+      "The keys that seal the audit trail: the first signs, all verify. Other keys than JWT_KEYS. Without them nothing is sealed in production and on Workers, which is warned of at start; development makes one and keeps it in .data.",
+  }),
+  AUDIT_ANCHORS: f.anchors().optional().register(notes, {
+    group: "Audit",
+    about: "Where each newest seal is kept besides the database; on Workers no file. Default: nowhere.",
   }),
 
   LIMIT_API: f.limit().register(notes, {

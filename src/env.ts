@@ -40,9 +40,11 @@ export function parseEnv(record: Record<string, unknown>, platform: Platform = "
     else faults.push({ name, expected: expects });
   }
   const given = (name: SettingName) => texts[name] !== undefined;
-  faults.push(...refusals(values, { mode, platform, hasD1: bindings === "d1:", given }));
+  const hasKv = isKv(record.CACHE);
+  const hasQueue = isQueue(record.JOBS);
+  faults.push(...refusals(values, { mode, platform, hasD1: bindings === "d1:", hasKv, hasQueue, given }));
   if (faults.length > 0) throw new EnvError(faults);
-  return arrange(values as Values, platform, misspellings(Object.keys(record)));
+  return arrange(values as Values, platform, { hasKv, hasQueue }, misspellings(Object.keys(record)));
 }
 
 /**
@@ -70,7 +72,16 @@ function bindingsOf({ DB, HYPERDRIVE }: Record<string, unknown>): string | null 
   return typeof HYPERDRIVE.connectionString === "string" ? HYPERDRIVE.connectionString : null;
 }
 
-function arrange(v: Values, platform: Platform, warnings: readonly string[]) {
+const isKv = (binding: unknown): boolean => typeof binding === "object" && binding !== null && "put" in binding;
+const isQueue = (binding: unknown): boolean =>
+  typeof binding === "object" && binding !== null && "sendBatch" in binding;
+
+interface Bound {
+  hasKv: boolean;
+  hasQueue: boolean;
+}
+
+function arrange(v: Values, platform: Platform, { hasKv, hasQueue }: Bound, warnings: readonly string[]) {
   const counted = v.REDIS_URL ? "redis" : "memory";
   return Object.freeze({
     mode: v.NODE_ENV,
@@ -84,6 +95,7 @@ function arrange(v: Values, platform: Platform, warnings: readonly string[]) {
     requestTimeoutMs: v.REQUEST_TIMEOUT_MS,
     probeToken: v.PROBE_TOKEN ?? null,
     redisUrl: v.REDIS_URL ?? null,
+    bus: v.BUS === "auto" ? busOf(v, platform) : v.BUS,
     shutdown: Object.freeze({ leadMs: v.SHUTDOWN_LEAD_MS, graceMs: v.SHUTDOWN_GRACE_MS }),
     database: Object.freeze({
       url: Object.freeze(v.DATABASE_URL),
@@ -106,10 +118,42 @@ function arrange(v: Values, platform: Platform, warnings: readonly string[]) {
     /** null: off. */
     limits: Object.freeze({ api: v.LIMIT_API, auth: v.LIMIT_AUTH, login: v.LIMIT_LOGIN }),
     limitStore: v.LIMIT_STORE === "auto" ? (platform === "worker" ? "database" : counted) : v.LIMIT_STORE,
+    cache: Object.freeze({
+      store: v.CACHE_STORE === "auto" ? cacheOf(v, platform, hasKv) : v.CACHE_STORE,
+      maxEntries: v.CACHE_MEMORY_ENTRIES,
+      maxBytes: v.CACHE_MEMORY_BYTES,
+    }),
+    role: v.ROLE,
+    jobs: Object.freeze({
+      concurrency: v.JOB_CONCURRENCY,
+      dispatch: v.QUEUE === "auto" ? (hasQueue ? "cloudflare" : "database") : v.QUEUE,
+    }),
+    /** Without an address: into the log. */
+    alerts: Object.freeze({
+      webhook:
+        v.ALERT_WEBHOOK_URL && v.ALERT_WEBHOOK_SECRET
+          ? Object.freeze({ url: v.ALERT_WEBHOOK_URL, secret: v.ALERT_WEBHOOK_SECRET })
+          : null,
+      windowMs: v.ALERT_WINDOW_S * 1000,
+      failures: v.ALERT_FAILURES,
+      waitingMs: v.ALERT_WAITING_S * 1000,
+    }),
+    /** Keys: the first signs, all verify; null: nothing is sealed, or by a key that is made at start (runtimes/open-audit.ts). */
+    audit: Object.freeze({ keys: v.AUDIT_KEYS ?? null, anchors: v.AUDIT_ANCHORS ?? none }),
     log: Object.freeze({ level: v.LOG_LEVEL, format: platform === "worker" ? "json" : v.LOG_FORMAT }),
     /** For the log at start: names that are probably misspelt. */
     warnings: Object.freeze(warnings),
   });
+}
+
+function cacheOf({ REDIS_URL }: Values, platform: Platform, hasKv: boolean): Exclude<Values["CACHE_STORE"], "auto"> {
+  if (platform === "worker") return hasKv ? "kv" : "memory";
+  return REDIS_URL ? "two-level" : "memory";
+}
+
+function busOf({ REDIS_URL, DATABASE_URL }: Values, platform: Platform): Exclude<Values["BUS"], "auto"> {
+  if (platform === "worker") return "memory";
+  return REDIS_URL ? "redis" : DATABASE_URL.engine === "postgres" ? "postgres" : "memory";
 }
 
 const none: readonly never[] = Object.freeze([]);
@@ -119,7 +163,7 @@ const reachable = (host: string) =>
   host === "0.0.0.0" || host === "::" ? "localhost" : host.includes(":") ? `[${host}]` : host;
 
 /** Settings with these prefixes are ours alone; a near miss there would otherwise be ignored in silence. */
-const watched = /^(?:DATABASE|LIMIT|JWT)_/;
+const watched = /^(?:ALERT|AUDIT|DATABASE|LIMIT|JWT|CACHE)_/;
 
 function misspellings(names: readonly string[]): string[] {
   const known = settings.map((setting) => setting.name);

@@ -1,5 +1,6 @@
-import { openBunSqlite } from "../ports/db/bun-sqlite.ts";
 import { createNativePasswords } from "../ports/passwords/native.ts";
+import { bunDrivers } from "./bun-drivers.ts";
+import { givingMemoryBack } from "./bun-memory.ts";
 import { type Runtime, start } from "./process.ts";
 
 /** Bodies are bounded by the pipeline, with an answer; this bound is behind it, for what the pipeline does not read. */
@@ -7,19 +8,24 @@ const HARD_BODY_LIMIT = 64 * 1024 * 1024;
 const IDLE_S = 30;
 
 const bun: Runtime = {
-  openSqlite: openBunSqlite,
+  ...bunDrivers,
   passwords: async () => createNativePasswords(),
   async serve(fetch, { port, host }) {
+    const count = givingMemoryBack();
     const server = Bun.serve({
       port,
       hostname: host,
       idleTimeout: IDLE_S,
       maxRequestBodySize: HARD_BODY_LIMIT,
       development: false,
-      fetch: (request, server) => fetch(request, { peer: () => server.requestIP(request)?.address ?? null }),
+      fetch(request, server) {
+        count();
+        return fetch(request, { peer: () => server.requestIP(request)?.address ?? null });
+      },
     });
     return { url: server.url.href.replace(/\/$/, ""), stop: () => server.stop() };
   },
 };
 
-await start(bun);
+// Not awaited: a file with bytecode cannot wait at its top.
+void start(bun);

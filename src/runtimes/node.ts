@@ -7,6 +7,7 @@ const SWEEP_MS = 50;
 
 const node: Runtime = {
   openSqlite: openNodeSqlite,
+  openPostgres: async () => (await import("../ports/db/postgres.ts")).createPostgres,
   passwords: createNodePasswords,
   serve: (fetch, { port, host }) =>
     new Promise<Server>((resolve, reject) => {

@@ -15,9 +15,6 @@ interface Opened {
 /** Commands are given up quickly: a limit that cannot be asked about must not hold the request. */
 const COMMAND_TIMEOUT_MS = 500;
 
-/** How often counters that are free again are deleted. */
-const SWEEP_MS = 5 * 60_000;
-
 /** Opens the store that the environment chose, and loads no other. */
 export async function openLimits(env: Env, { db, clock, log }: { db: Db; clock: Clock; log: Log }): Promise<Opened> {
   if (env.limitStore === "redis" && env.redisUrl) {
@@ -44,19 +41,7 @@ export async function openLimits(env: Env, { db, clock, log }: { db: Db; clock: 
   if (env.limitStore === "database") {
     const { createDatabaseLimits } = await import("../ports/limits/database.ts");
     const limits = createDatabaseLimits({ db });
-    const sweep = setInterval(
-      () => limits.sweep().catch((err) => log.warn({ err }, "old limits could not be swept")),
-      SWEEP_MS,
-    );
-    sweep.unref();
-    return {
-      limits: whenDown(limits, { log, clock }),
-      checks: [],
-      async close() {
-        clearInterval(sweep);
-        await limits.close();
-      },
-    };
+    return { limits: whenDown(limits, { log, clock }), checks: [], close: () => limits.close() };
   }
   const { createMemoryLimits } = await import("../ports/limits/memory.ts");
   const limits = createMemoryLimits({ clock });

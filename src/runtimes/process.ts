@@ -2,23 +2,31 @@
 import process from "node:process";
 import { createApp } from "../app.ts";
 import { systemClock } from "../core/clock.ts";
+import type { Deps } from "../deps.ts";
 import { type Env, EnvError, parseEnv } from "../env.ts";
 import { loadKeys } from "../modules/auth/keys.ts";
-import type { Lifecycle } from "../modules/health/service.ts";
-import type { SqliteFile } from "../ports/db/sqlite-file.ts";
+import { jobCheck, type Lifecycle, scheduleCheck } from "../modules/health/service.ts";
+import type { Log } from "../ports/log/port.ts";
 import type { Passwords } from "../ports/passwords/port.ts";
+import { createScheduler } from "../ports/schedule/scheduler.ts";
+import { schedules } from "../schedules.ts";
+import { createWork } from "../work.ts";
 import { assets } from "./assets.ts";
 import { readOwnEnvironment } from "./dotenv.ts";
-import { openDb } from "./open-db.ts";
+import { openAlerts } from "./open-alerts.ts";
+import { openAnchors, openAuditKeys } from "./open-audit.ts";
+import { openBus } from "./open-bus.ts";
+import { openCache } from "./open-cache.ts";
+import { type Drivers, openDb } from "./open-db.ts";
 import { openLimits } from "./open-limits.ts";
 import { openLog } from "./open-log.ts";
+import { openDispatch } from "./open-queue.ts";
 import { prepareDatabase, readiness } from "./prepare.ts";
 import { shutdownOnSignal } from "./shutdown.ts";
 
 export type Fetch = (request: Request, bindings: { peer: () => string | null }) => Response | Promise<Response>;
 
-export interface Runtime {
-  openSqlite: (path: string) => SqliteFile;
+export interface Runtime extends Drivers {
   passwords: () => Promise<Passwords>;
   serve: (fetch: Fetch, env: Env) => Promise<Server>;
 }
@@ -38,42 +46,75 @@ export async function start(runtime: Runtime): Promise<void> {
   });
   process.on("unhandledRejection", (err) => log.error({ err }, "unhandled rejection"));
   for (const warning of env.warnings) log.warn({}, warning);
+  await run(runtime, env, log).catch(async (err) => {
+    // What has been opened by then, connections among it, would keep the process alive.
+    log.error({ err }, "the start failed");
+    await log.flush();
+    process.exit(1);
+  });
+}
 
+async function run(runtime: Runtime, env: Env, log: Log): Promise<void> {
   const lifecycle: Lifecycle = { phase: "starting" };
   const clock = systemClock;
-  const [db, passwords, keys] = await Promise.all([
-    openDb(env.database, runtime.openSqlite),
+  const [db, passwords, keys, auditKeys] = await Promise.all([
+    openDb(env.database, runtime),
     runtime.passwords(),
     loadKeys(env.jwt.keys),
+    openAuditKeys(env),
   ]);
+  if (!auditKeys) log.warn({}, "AUDIT_KEYS is not set: the audit trail is not sealed");
+  const bus = await openBus(env, log);
+  const cache = await openCache(env, { bus, clock, log });
   const { limits, checks: limitChecks, close: closeLimits } = await openLimits(env, { db, clock, log });
-  const app = createApp({
+  const scheduler = createScheduler({ db, clock, log, schedules });
+  const deps: Deps = {
     env,
     clock,
     log,
     db,
+    bus,
+    alerts: openAlerts(env, { clock, log }),
+    cache,
     limits,
     passwords,
+    scheduler,
     keys,
-    checks: [...readiness(db), ...limitChecks],
+    auditKeys,
+    anchors: openAnchors(env),
+    checks: [
+      ...readiness(db),
+      ...limitChecks,
+      scheduleCheck(scheduler, env.role === "worker"),
+      jobCheck(db, clock, env.alerts.waitingMs),
+    ],
     lifecycle,
     stateTtlMs: 1000,
     referenceScript: assets.referenceScript,
     version: assets.version,
-  });
+  };
+  const app = createApp(deps);
+  const work = createWork(deps, await openDispatch(env, log));
   const server = await runtime.serve((request, bindings) => app.fetch(request, bindings), env);
   shutdownOnSignal({
     lifecycle,
     log,
     ...env.shutdown,
-    stopServer: server.stop,
-    close: [closeLimits, () => db.close()],
+    stopServer: async () => {
+      const { graceMs, leadMs } = env.shutdown;
+      await Promise.all([server.stop(), work.stop(Math.max(0, graceMs - leadMs - CLOSING_MS))]);
+    },
+    close: [() => cache.close(), () => bus.close(), closeLimits, () => db.close()],
   });
 
   const admin = await prepareDatabase({ env, db, passwords, clock, log, lifecycle });
+  await work.start();
   announce(env, server.url, admin);
-  log.info({ url: server.url, mode: env.mode, database: db.engine }, "ready");
+  log.info({ url: server.url, mode: env.mode, database: db.engine, bus: env.bus, role: env.role }, "ready");
 }
+
+/** Of the grace time, what giving back unfinished jobs and closing connections may take. */
+const CLOSING_MS = 3000;
 
 function readEnv(): Env {
   try {

@@ -1,0 +1,30 @@
+/**
+ * JavaScriptCore collects when 32 MB or more have been allocated since the last time, and gives hardly any of it back by itself: after a
+ * load that left 130 MiB resident, 128 were still so when nothing had come for 6 s, 103 after a full collection and 94 after `shrink`. So
+ * a server that has nothing to do collects once. It takes about 25 ms, in which nobody waits.
+ */
+const LOOK_MS = 1000;
+/** A server with a request now and then does not collect after each of them. */
+const REST_LOOKS = 5;
+
+/** Counts requests: what it returns is called for each. */
+export function givingMemoryBack(): () => void {
+  let requests = 0;
+  let seen = 0;
+  let collected = 0;
+  let rest = 0;
+  const look = () => {
+    rest--;
+    if (requests === seen && requests !== collected && rest <= 0) {
+      Bun.gc(true);
+      Bun.shrink();
+      collected = requests;
+      rest = REST_LOOKS;
+    }
+    seen = requests;
+  };
+  setInterval(look, LOOK_MS).unref();
+  return () => {
+    requests++;
+  };
+}

@@ -1,0 +1,90 @@
+/** Every job that this service knows, and what runs them. When they run by themselves: schedules.ts. */
+import type { Deps } from "./deps.ts";
+import { auditJobs } from "./modules/audit/jobs.ts";
+import { authJobs } from "./modules/auth/jobs.ts";
+import { idempotencyJobs } from "./modules/idempotency/jobs.ts";
+import { createAlertRules } from "./modules/jobs/alert-rules.ts";
+import { type AlertWatch, createAlertWatch } from "./modules/jobs/alerts.ts";
+import { jobsJobs } from "./modules/jobs/jobs.ts";
+import { limitJobs } from "./modules/limits/jobs.ts";
+import { scheduleJobs } from "./modules/schedules/jobs.ts";
+import type { JobHandler } from "./ports/queue/define.ts";
+import { createJobEvents } from "./ports/queue/events.ts";
+import { createJobMinutes } from "./ports/queue/minutes.ts";
+import { publishJobNews } from "./ports/queue/news.ts";
+import type { Dispatch } from "./ports/queue/port.ts";
+import { createQueue } from "./ports/queue/queue.ts";
+import { createRelay } from "./ports/queue/relay.ts";
+import { createJobStore, type JobStore } from "./ports/queue/store.ts";
+import { connect } from "./ports/queue/wake.ts";
+import { createWorker } from "./ports/queue/worker.ts";
+import { startTimer, type Timer } from "./ports/schedule/timer.ts";
+
+/** Throws when a schedule enqueues a job that is not among them. */
+export function jobHandlers({ db, limits, scheduler, auditKeys, anchors }: Deps, store: JobStore): JobHandler[] {
+  const handlers = [
+    ...auditJobs({ db, auditKeys, anchors }),
+    ...authJobs({ db }),
+    ...idempotencyJobs({ db }),
+    ...jobsJobs({ db, store }),
+    ...limitJobs({ limits }),
+    ...scheduleJobs(scheduler),
+  ];
+
+  const handled = new Set(handlers.map(({ type }) => type));
+  for (const { name, job } of scheduler.known.values())
+    if (!handled.has(job)) throw new Error(`The job of the schedule ${name}, ${job.name}, has no handler`);
+  return handlers;
+}
+
+/** Tells what the people who run the service have to know. Every process that runs jobs looks; it is told once. */
+export function alertWatch({ env, db, alerts, clock, log }: Deps, handlers: readonly JobHandler[]): AlertWatch {
+  const names = handlers.map(({ type }) => type.name);
+  return createAlertWatch({ db, alerts, clock, log, find: createAlertRules({ db, thresholds: env.alerts, names }) });
+}
+
+/** On Workers nothing lives between requests: runtimes/worker-jobs.ts stands for this there. */
+export function createWork(deps: Deps, dispatch: Dispatch) {
+  const { env, db, bus, clock, log, limits, scheduler } = deps;
+  const store = createJobStore(db);
+  const queue = createQueue({ db, clock });
+  const events = createJobEvents({ log });
+  const handlers = jobHandlers(deps, store);
+
+  const { concurrency } = env.jobs;
+  const options = { store, handlers, dispatch, events, clock, log, concurrency, limits };
+  const worker = env.role === "api" ? null : createWorker({ ...options, onSurplus: () => wakes.others() });
+  // Where no worker is, what is enqueued is still handed to the carrier at once.
+  const { carrier } = dispatch;
+  const types = handlers.map(({ type }) => type);
+  const relay = worker === null && carrier ? createRelay({ store, carrier, clock, types }) : null;
+  const wakes = connect({ db, bus, log, worker, relay });
+
+  const minutes = createJobMinutes({ db, events, log });
+  const news = publishJobNews({ events, bus });
+  const watch = alertWatch(deps, handlers);
+
+  let timer: Timer | null = null;
+
+  return {
+    store,
+    queue,
+    events,
+    handlers,
+    worker,
+    async start(): Promise<void> {
+      await worker?.start();
+      if (!worker) return;
+      timer = startTimer(scheduler, log);
+      watch.start();
+    },
+    /** Takes no more jobs, and gives back what does not end within the time. */
+    async stop(graceMs: number): Promise<void> {
+      wakes.close();
+      await Promise.all([timer?.stop(), worker?.stop(graceMs), watch.stop()]);
+      news.close();
+      await minutes.close();
+      await carrier?.close();
+    },
+  };
+}
