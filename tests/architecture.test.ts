@@ -50,8 +50,11 @@ const mayImport: Record<string, readonly string[]> = {
   http: ["core", "policy", "ports"],
   modules: ["core", "db", "http", "policy", "ports"],
   deps: ["core", "env", "modules", "ports"],
-  app: ["core", "db", "deps", "env", "http", "modules", "policy", "ports"],
-  runtimes: ["app", "core", "db", "deps", "env", "modules", "ports"],
+  app: ["core", "db", "deps", "env", "http", "modules", "policy", "ports", "rules"],
+  schedules: ["modules", "ports"],
+  rules: ["modules", "policy"],
+  work: ["core", "db", "deps", "env", "modules", "ports"],
+  runtimes: ["app", "schedules", "work", "core", "db", "deps", "env", "modules", "ports"],
 };
 
 const offences = (test: (i: Import) => boolean) =>
@@ -68,8 +71,8 @@ describe("the layout", () => {
 
   test("outside ports, only runtimes import a driver; everybody else its types", () => {
     const isDriver = (target: string) =>
-      /^src\/ports\/(log|limits|passwords)\/(?!port\.ts)/.test(target) ||
-      /^src\/ports\/db\/(bun-sqlite|node-sqlite|sqlite-file|pglite|postgres|d1)\.ts/.test(target);
+      /^src\/ports\/(alert|bus|cache|log|limits|passwords)\/(?!(?:port|redact)\.ts)/.test(target) ||
+      /^src\/ports\/db\/(bun-sqlite|node-sqlite|sqlite-file|pglite|postgres|bun-sql|d1)\.ts/.test(target);
     const wrong = offences(
       ({ file, target, typeOnly }) => isDriver(target) && !typeOnly && !["runtimes", "ports"].includes(room(file)),
     );
@@ -106,6 +109,10 @@ describe("the layout", () => {
   test("no file only passes on what another one exports", () => {
     const barrel = files.filter((file) => /^export (\*|\{[^}]*\}) from/m.test(text.get(file) as string));
     expect(barrel).toEqual([]);
+  });
+
+  test("a context is not spread, because that loses what it looks up when it is read", () => {
+    expect(files.filter((file) => /\.\.\.ctx\b/.test(code(file)))).toEqual([]);
   });
 
   test("folders are at most three deep, and files at most 300 lines long", () => {

@@ -3,12 +3,15 @@ import { generateKeys } from "../../src/modules/auth/keys.ts";
 
 const admin = { email: "root@example.org", password: "only for these tests 7319" };
 const [key] = await generateKeys();
-if (!key) throw new Error("there is no key");
+const [auditKey] = await generateKeys();
+if (!key || !auditKey) throw new Error("there is no key");
 
 export const settings = {
   admin,
   /** Signs the tokens of all servers, so that tests can sign some too. */
   key,
+  /** Seals the audit trail. */
+  auditKey,
   issuer: "https://api.example.com",
   audience: "conformance",
   origin: "https://app.example.com",
@@ -23,6 +26,7 @@ export const environment: Record<string, string> = {
   PUBLIC_URL: settings.issuer,
   JWT_AUDIENCE: settings.audience,
   JWT_KEYS: JSON.stringify({ keys: [key] }),
+  AUDIT_KEYS: JSON.stringify({ keys: [auditKey] }),
   CORS_ORIGINS: `https://other.example.com,${settings.origin}`,
   PROBE_TOKEN: settings.probeToken,
   // Each client of a test has an address of its own, which it says itself.

@@ -1,5 +1,6 @@
 /** How a process ends: by a signal, under load, and by one too many. */
 import { describe, expect, test } from "bun:test";
+import { tmpdir } from "node:os";
 import { openRaw, type RawConnection, statusOf } from "../helpers/raw.ts";
 import { commandOf, type ProcessRuntime, processRuntimes, type Server, startServer } from "../helpers/server.ts";
 import { environment, settings } from "./settings.ts";
@@ -69,6 +70,19 @@ for (const runtime of processRuntimes) {
       },
       LIMIT_MS,
     );
+
+    test("a port that is taken ends it with 1, and a line that says why", async () => {
+      const taken = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+      const { command } = found as { command: string[] };
+      const child = Bun.spawn(command, {
+        cwd: tmpdir(),
+        env: { NODE_ENV: "test", DATABASE_URL: "sqlite::memory:", ...environment, PORT: `${taken.port}` },
+      });
+      const printed = await new Response(child.stdout).text();
+      expect(await child.exited).toBe(1);
+      expect(JSON.parse(printed.trim())).toMatchObject({ msg: "the start failed", err: { code: "EADDRINUSE" } });
+      taken.stop(true);
+    });
 
     test(
       "a second signal ends it at once, whatever is under way",

@@ -41,8 +41,17 @@ export interface World {
   /** SQL beside the server; null where it cannot be had. */
   query: Store["query"];
   log: Log;
+  /** Writes that succeeded, through the clients of this world. */
+  writes: readonly Write[];
   /** Passwords and tokens that went through the clients of this world. */
   secrets: ReadonlySet<string>;
+}
+
+export interface Write {
+  method: string;
+  /** Without its query. */
+  path: string;
+  requestId: string;
 }
 
 export interface Log {
@@ -95,10 +104,14 @@ export async function openWorld({ cell, url, query, log }: Started): Promise<Wor
   const document: Json = await fetch(`${url}/openapi.json`).then((answer) => answer.json());
   const spec = specOf(document);
   const secrets = new Set<string>();
+  const writes: Write[] = [];
   const anybody = createClient(url, (exchange) => {
     const { password } = (exchange.sent ?? {}) as { password?: unknown };
     for (const secret of [password, exchange.json?.data?.accessToken, exchange.json?.data?.refreshToken])
       if (typeof secret === "string" && secret.length >= 12) secrets.add(secret);
+    const { method, path, status, headers } = exchange;
+    if (!["GET", "HEAD", "OPTIONS"].includes(method) && status < 300)
+      writes.push({ method, path: path.replace(/[?#].*/s, ""), requestId: headers.get("x-request-id") ?? "" });
     spec.check({ ...exchange, body: exchange.json });
   });
   const guest = () => anybody.with(from(newAddress()));
@@ -141,6 +154,7 @@ export async function openWorld({ cell, url, query, log }: Started): Promise<Wor
     document,
     query,
     log,
+    writes,
     secrets,
   };
 }

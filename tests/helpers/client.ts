@@ -131,6 +131,10 @@ const leaks: [RegExp, string][] = [
     /Cannot read propert|is not a function|is not iterable|Unexpected token|JSON Parse error|Maximum call stack/i,
     "the JavaScript engine",
   ],
-  [/\$argon2|passwordHash|password_hash|tokenHash|token_hash/, "a secret column"],
+  // The audit trail tells that a secret was set or has changed, and nothing else of it.
+  [
+    /\$argon2|(?:passwordHash|tokenHash)(?!":(?:"\[changed\]"|null)|: (?:\[changed\]|null|null → \[changed\]))|password_hash|token_hash/,
+    "a secret column",
+  ],
 ];
 export const leakOf = (text: string): string | null => leaks.find(([pattern]) => pattern.test(text))?.[1] ?? null;

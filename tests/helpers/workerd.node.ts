@@ -36,6 +36,7 @@ print({ value: { url: url.href.replace(/\/$/, "") } });
 
 async function answer(question: Question): Promise<unknown> {
   if (question.ask === "logs") return harness.getLogs().map(({ level, message }) => ({ level, message }));
+  if (question.ask === "tick") return worker.scheduled({ cron: "* * * * *", scheduledTime: new Date() });
   if (!DB) throw new Error("this Worker has no D1");
   const [first] = await DB.batch([DB.prepare(question.text).bind(...question.params)]);
   return first?.results ?? [];

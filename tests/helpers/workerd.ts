@@ -25,6 +25,10 @@ export interface WorkerOptions {
   /** Settings, beside those that a test environment needs. */
   vars?: Record<string, string>;
   admin?: Admin;
+  /** Another Worker than the project's. */
+  main?: string;
+  /** Whether jobs are carried by a queue. */
+  queue?: boolean;
 }
 
 export interface Admin {
@@ -39,6 +43,8 @@ export interface Worker {
   logs(): Promise<Print[]>;
   /** Runs SQL on the Worker's D1. */
   query(text: string, params?: readonly string[]): Promise<Record<string, unknown>[]>;
+  /** As the cron trigger does each minute. Resolves when all of it is done. */
+  tick(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -54,18 +60,19 @@ export interface HarnessOptions {
   admin: Admin;
 }
 /** What it is asked then. */
-export type Question = { ask: "logs" } | { ask: "query"; text: string; params: readonly string[] };
+export type Question = { ask: "logs" } | { ask: "tick" } | { ask: "query"; text: string; params: readonly string[] };
 
 const ADMIN: Admin = { email: "admin@example.com", password: "Correct-horse-battery-9" };
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const script = fileURLToPath(new URL("./workerd.node.ts", import.meta.url));
 
 /** Rejects with what wrangler printed when the Worker does not start. */
-export async function startWorker({ database, vars = {}, admin = ADMIN }: WorkerOptions): Promise<Worker> {
+export async function startWorker(options: WorkerOptions): Promise<Worker> {
+  const { database, admin = ADMIN } = options;
   const folder = temporaryFolder();
   try {
     if (database !== "d1") await prepare(database.hyperdrive, admin);
-    const config = await configOf(database, vars, folder.path);
+    const config = await configOf(options, folder.path);
     const node = startNode();
     const stop = async () => {
       await node.end();
@@ -81,6 +88,7 @@ export async function startWorker({ database, vars = {}, admin = ADMIN }: Worker
       admin,
       logs: () => ask({ ask: "logs" }) as Promise<Print[]>,
       query: (text, params = []) => ask({ ask: "query", text, params }) as Promise<Record<string, unknown>[]>,
+      tick: async () => void (await ask({ ask: "tick" })),
       stop,
     };
   } catch (error) {
@@ -90,7 +98,7 @@ export async function startWorker({ database, vars = {}, admin = ADMIN }: Worker
 }
 
 /** The project's own configuration, with another database, other settings, and files of its own. */
-async function configOf(database: WorkerOptions["database"], vars: Record<string, string>, folder: string) {
+async function configOf({ database, vars, main, queue }: WorkerOptions, folder: string) {
   // Secrets are given as variables here, and both may not have one name.
   const { d1_databases, hyperdrive: _hyperdrive, secrets: _secrets, env: _env, assets, ...rest } = wranglerConfig;
   const directory = join(folder, "assets");
@@ -100,6 +108,8 @@ async function configOf(database: WorkerOptions["database"], vars: Record<string
   for (const { name, sql } of d1Migrations()) writeFileSync(join(migrations_dir, `${name}.sql`), sql);
   return {
     ...rest,
+    ...(main && { main }),
+    ...(queue && { queues: jobsQueue }),
     assets: { ...assets, directory },
     vars: {
       NODE_ENV: "test",
@@ -108,7 +118,11 @@ async function configOf(database: WorkerOptions["database"], vars: Record<string
       ...vars,
     },
     ...(database === "d1"
-      ? { d1_databases: (d1_databases ?? []).map((d1) => ({ ...d1, migrations_dir })) }
+      ? {
+          d1_databases: (d1_databases ?? []).map((d1) => ({ ...d1, migrations_dir })),
+          // Beside D1 values are cached in KV, beside PostgreSQL in the isolate's memory.
+          kv_namespaces: [{ binding: "CACHE", id: "local" }],
+        }
       : {
           hyperdrive: [
             { binding: "HYPERDRIVE", id: "local", localConnectionString: withPassword(database.hyperdrive) },
@@ -116,6 +130,12 @@ async function configOf(database: WorkerOptions["database"], vars: Record<string
         }),
   };
 }
+
+/** As wrangler.toml shows it. */
+const jobsQueue = {
+  producers: [{ binding: "JOBS", queue: "hearth-jobs" }],
+  consumers: [{ queue: "hearth-jobs", max_batch_size: 10, max_batch_timeout: 0, max_retries: 100 }],
+};
 
 /** Hyperdrive refuses an address without a password, also where the server asks for none. */
 function withPassword(address: string): string {

@@ -77,6 +77,16 @@ describe("a Worker on D1", () => {
     expect(folder.headers.get("content-type")).toBe("application/problem+json");
   });
 
+  test("the cron trigger fires what is due, once however often it comes, and records how it ended", async () => {
+    await worker.tick();
+    const name = "schedules.purge";
+    const ago = new Date(Date.now() - 3 * 86_400_000).toISOString();
+    await worker.query("update schedules set last_at = ? where id = ?", [ago, name]);
+    for (let i = 0; i < 3; i++) await worker.tick();
+    const runs = await worker.query("select cause, outcome, job_id from schedule_runs where schedule_name = ?", [name]);
+    expect(runs).toEqual([{ cause: "catch-up", outcome: "done", job_id: expect.stringMatching(/^job_/) }]);
+  });
+
   test("the address that the platform tells is the one that stands in the audit trail", async () => {
     const headers = await logIn(worker);
     const user = { email: "one@example.com", name: "One" };

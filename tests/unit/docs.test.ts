@@ -4,9 +4,10 @@ import { withApp } from "../../scripts/openapi.ts";
 import type { App } from "../../src/app.ts";
 import type { Asset } from "../../src/core/asset.ts";
 import { systemClock } from "../../src/core/clock.ts";
-import { docs, mountPage } from "../../src/http/docs.ts";
+import { docs } from "../../src/http/docs.ts";
 import { scalarPath } from "../../src/http/docs-page.ts";
 import { type AppEnv, facts } from "../../src/http/facts.ts";
+import { mount } from "../../src/http/mount.ts";
 
 const pages = ["/openapi.json", "/docs", "/docs/start.js", "/docs/errors", scalarPath];
 const asked = (path: string, init?: RequestInit) => withApp(async (app: App) => app.request(path, init));
@@ -59,9 +60,9 @@ describe("the script of the reference page", () => {
   const gzipped = new Uint8Array(Bun.gzipSync(text));
   const serve = (script: Asset | null, acceptEncoding?: string) => {
     const app = new OpenAPIHono<AppEnv>();
-    app.use(facts({ clock: systemClock, clientAddress: () => null }));
+    const first = [facts({ clock: systemClock, clientAddress: () => null })];
     const options = { routes: [], publicUrl: "http://x", version: "1", script: async () => script };
-    for (const page of docs(options)) mountPage(app, page);
+    for (const page of docs(options)) mount(app, page, first, [page.answer]);
     app.onError((error, c) => c.text(String(error), 404));
     return app.request(scalarPath, {
       headers: acceptEncoding === undefined ? {} : { "accept-encoding": acceptEncoding },

@@ -30,6 +30,22 @@ function faultsOf(record: Record<string, unknown>, platform?: Platform): string[
 }
 
 describe("defaults", () => {
+  test("alerts go to a webhook when its address and its secret are set, each beside the other, else into the log", () => {
+    const ALERT_WEBHOOK_URL = "https://hooks.example/a?b=c";
+    const ALERT_WEBHOOK_SECRET = `whsec_${Buffer.alloc(24, 7).toString("base64")}`;
+    const { webhook, ...rules } = parseEnv({ ALERT_WEBHOOK_URL, ALERT_WEBHOOK_SECRET, ALERT_WAITING_S: "60" }).alerts;
+    expect([webhook?.url.reveal(), webhook?.secret.reveal()]).toEqual([ALERT_WEBHOOK_URL, ALERT_WEBHOOK_SECRET]);
+    expect(rules).toEqual({ windowMs: 300_000, failures: 50, waitingMs: 60_000 });
+    expect(parseEnv({}).alerts.webhook).toBeNull();
+    expect(faultsOf({ ALERT_WEBHOOK_URL })).toEqual(["ALERT_WEBHOOK_SECRET"]);
+    expect(faultsOf({ ALERT_WEBHOOK_SECRET })).toEqual(["ALERT_WEBHOOK_URL"]);
+    for (const wrong of ["hooks.example", "ftp://h/x", "https://u:p@h.example/x"])
+      expect(faultsOf({ ALERT_WEBHOOK_URL: wrong, ALERT_WEBHOOK_SECRET })).toEqual(["ALERT_WEBHOOK_URL"]);
+    const short = `whsec_${Buffer.alloc(23, 7).toString("base64")}`;
+    for (const wrong of [short, ALERT_WEBHOOK_SECRET.slice(6), "whsec_@@@@", "whsec_"])
+      expect(faultsOf({ ALERT_WEBHOOK_URL, ALERT_WEBHOOK_SECRET: wrong })).toEqual(["ALERT_WEBHOOK_SECRET"]);
+  });
+
   test("development needs nothing", () => {
     const env = parseEnv({});
     expect(env).toMatchObject({
@@ -53,6 +69,8 @@ describe("defaults", () => {
         login: { limit: 10, windowMs: 300_000 },
       },
       limitStore: "memory",
+      bus: "memory",
+      cache: { store: "memory", maxEntries: 10_000, maxBytes: 33_554_432 },
       log: { level: "info", format: "pretty" },
       shutdown: { leadMs: 200, graceMs: 25_000 },
       bodyLimitBytes: 1_048_576,
@@ -192,6 +210,14 @@ describe("a bad environment", () => {
     ["REQUEST_TIMEOUT_MS", ["8001", "0"]],
     ["LIMIT_API", ["0/60s", "10/0s", "10/60", "10/60m", "10/86401s", "none", "-1/60s", "1e3/60s"]],
     ["LIMIT_STORE", ["redis", "kv"]],
+    ["BUS", ["redis", "postgres", "kafka"]],
+    ["CACHE_STORE", ["redis", "two-level", "kv", "disk"]],
+    ["QUEUE", ["bullmq", "cloudflare", "inline"]],
+    ["CACHE_MEMORY_ENTRIES", ["0", "1e6"]],
+    ["CACHE_MEMORY_BYTES", ["65535", "32M"]],
+    ["ALERT_WINDOW_S", ["59", "5m"]],
+    ["ALERT_FAILURES", ["0"]],
+    ["ALERT_WAITING_S", ["9"]],
     ["PROBE_TOKEN", ["x".repeat(31), `${"x".repeat(31)} y`]],
     ["SESSION_IDLE_S", ["2592001"]],
     ["SHUTDOWN_LEAD_MS", ["25001"]],
@@ -250,6 +276,33 @@ describe("values", () => {
   test("limits are counted in Redis as soon as there is one", () => {
     expect(parseEnv({ REDIS_URL: "redis://127.0.0.1:6379" }).limitStore).toBe("redis");
     expect(parseEnv({ REDIS_URL: "redis://127.0.0.1:6379", LIMIT_STORE: "database" }).limitStore).toBe("database");
+  });
+
+  test("the bus is on Redis where there is one, else on a PostgreSQL that is the database", () => {
+    const REDIS_URL = "redis://127.0.0.1:6379";
+    const DATABASE_URL = "postgres://u@h/d";
+    expect(parseEnv({ DATABASE_URL }).bus).toBe("postgres");
+    expect(parseEnv({ DATABASE_URL, REDIS_URL }).bus).toBe("redis");
+    expect(parseEnv({ REDIS_URL }).bus).toBe("redis");
+    for (const BUS of ["memory", "postgres", "redis"] as const)
+      expect(parseEnv({ DATABASE_URL, REDIS_URL, BUS }).bus).toBe(BUS);
+    expect(faultsOf({ DATABASE_URL: "sqlite:x.db", REDIS_URL, BUS: "postgres" })).toEqual(["BUS"]);
+    expect(faultsOf({ DATABASE_URL, BUS: "redis" })).toEqual(["BUS"]);
+  });
+
+  test("jobs are taken from the database, unless they are to be carried", () => {
+    const REDIS_URL = "redis://127.0.0.1:6379";
+    expect(parseEnv({ REDIS_URL }).jobs.dispatch).toBe("database");
+    expect(parseEnv({ REDIS_URL, QUEUE: "bullmq" }).jobs.dispatch).toBe("bullmq");
+    expect(faultsOf({ REDIS_URL, QUEUE: "cloudflare" })).toEqual(["QUEUE"]);
+  });
+
+  test("cached values are in memory, before Redis where there is one", () => {
+    const REDIS_URL = "redis://127.0.0.1:6379";
+    expect(parseEnv({}).cache.store).toBe("memory");
+    expect(parseEnv({ REDIS_URL }).cache.store).toBe("two-level");
+    for (const CACHE_STORE of ["memory", "redis", "two-level"] as const)
+      expect(parseEnv({ REDIS_URL, CACHE_STORE }).cache.store).toBe(CACHE_STORE);
   });
 
   test("booleans are exact", () => {
@@ -367,6 +420,33 @@ describe("on Workers", () => {
     ]);
   });
 
+  test("an isolate hears itself alone", () => {
+    const REDIS_URL = "redis://127.0.0.1:6379";
+    expect(worker({ HYPERDRIVE, REDIS_URL }).bus).toBe("memory");
+    for (const BUS of ["postgres", "redis"])
+      expect(faultsOf({ ...base, HYPERDRIVE, REDIS_URL, BUS }, "worker")).toEqual(["BUS"]);
+  });
+
+  test("jobs are carried by the queue binding JOBS, else taken from the database", () => {
+    const REDIS_URL = "redis://127.0.0.1:6379";
+    const JOBS = { sendBatch: async () => {} };
+    expect(worker({ DB }).jobs.dispatch).toBe("database");
+    expect(worker({ DB, JOBS }).jobs.dispatch).toBe("cloudflare");
+    expect(worker({ DB, JOBS, QUEUE: "database" }).jobs.dispatch).toBe("database");
+    expect(faultsOf({ ...base, DB, QUEUE: "cloudflare" }, "worker")).toEqual(["QUEUE"]);
+    expect(faultsOf({ ...base, DB, JOBS, REDIS_URL, QUEUE: "bullmq" }, "worker")).toEqual(["QUEUE"]);
+  });
+
+  test("cached values are in the KV binding CACHE, else in the isolate's memory", () => {
+    const REDIS_URL = "redis://127.0.0.1:6379";
+    const CACHE = { get: async () => null, put: async () => {}, delete: async () => {} };
+    expect(worker({ DB, REDIS_URL }).cache.store).toBe("memory");
+    expect(worker({ DB, CACHE }).cache.store).toBe("kv");
+    expect(worker({ DB, CACHE, CACHE_STORE: "memory" }).cache.store).toBe("memory");
+    for (const CACHE_STORE of ["redis", "two-level", "kv"])
+      expect(faultsOf({ ...base, DB, REDIS_URL, CACHE_STORE }, "worker")).toEqual(["CACHE_STORE"]);
+  });
+
   test("limits are counted in the database and lines are JSON", () => {
     expect(worker({ DB })).toMatchObject({ limitStore: "database", log: { format: "json" } });
     expect(faultsOf({ ...base, DB, LIMIT_STORE: "memory" }, "worker")).toEqual(["LIMIT_STORE"]);
@@ -401,4 +481,29 @@ describe("names", () => {
 
 test.each(Object.keys(outputs))("%s is what the settings say: run `bun scripts/env-example.ts`", (path) => {
   expect(readFileSync(new URL(`../../${path}`, import.meta.url), "utf8")).toBe(outputs[path]?.() ?? "");
+});
+
+describe("the audit trail", () => {
+  test("its keys are other ones than those of tokens, in production", () => {
+    const own = keys(key("seals", { d: b64(9), x: b64(8) }));
+    expect(parseEnv({ ...production, AUDIT_KEYS: own }).audit.keys?.reveal()).toHaveLength(1);
+    expect(faultsOf({ ...production, AUDIT_KEYS: production.JWT_KEYS })).toEqual(["AUDIT_KEYS"]);
+    expect(parseEnv(production).audit).toEqual({ keys: null, anchors: [] });
+  });
+
+  test("anchors are files and addresses, and on Workers addresses alone", () => {
+    const AUDIT_ANCHORS = "file:.data/seals, https://keep.example.com/seals?token=x";
+    const { anchors } = parseEnv({ AUDIT_ANCHORS }).audit;
+    expect(anchors).toMatchObject([{ kind: "file", path: ".data/seals" }, { kind: "webhook" }]);
+    expect(inspect(anchors)).not.toContain("token");
+    expect(faultsOf({ AUDIT_ANCHORS: "s3://bucket" })).toEqual(["AUDIT_ANCHORS"]);
+    const worker = {
+      ...production,
+      PUBLIC_URL: "https://api.example.com",
+      DATABASE_URL: undefined,
+      DB: { batch() {} },
+    };
+    expect(faultsOf({ ...worker, AUDIT_ANCHORS }, "worker")).toEqual(["AUDIT_ANCHORS"]);
+    expect(faultsOf({ ...worker, AUDIT_ANCHORS: "https://keep.example.com" }, "worker")).toEqual([]);
+  });
 });

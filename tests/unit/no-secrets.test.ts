@@ -1,26 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { OpenAPIHono } from "@hono/zod-openapi";
 import { z } from "zod";
 import { secretNames } from "../../db/tables.ts";
-import { mount } from "../../src/http/mount.ts";
-import { route } from "../../src/http/route.ts";
+import { assertNoSecrets } from "../../src/http/no-secrets.ts";
 
-const answering = (answer: z.ZodType) => () =>
-  mount(
-    new OpenAPIHono(),
-    route({
-      method: "get",
-      path: "/leak",
-      id: "leak",
-      tag: { name: "Leaks", description: "Declared by mistake." },
-      summary: "Leak",
-      access: "public",
-      answer,
-      handler: async () => ({}) as never,
-    }),
-    secretNames,
-    [],
-  );
+const answering = (answer: z.ZodType) => () => assertNoSecrets("leak", answer, secretNames);
 
 test("the tables name their secret columns", () => {
   expect([...secretNames].sort()).toEqual(["passwordHash", "tokenHash"]);

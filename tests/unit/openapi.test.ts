@@ -142,7 +142,8 @@ describe.each(operations.map(({ id, ...rest }) => [id, rest] as const))("%s", (_
   });
 
   test("answers conditional requests where its answer has an entity tag", () => {
-    const isRead = method === "get";
+    const isStream = "application/x-ndjson" in (operation.responses[200]?.content ?? {});
+    const isRead = method === "get" && !isStream;
     expect(names.includes("If-None-Match")).toBe(isRead);
     expect(answers.some(({ status }) => status === 304)).toBe(isRead);
     if (isRead) expect(success.headers).toHaveProperty("ETag");

@@ -47,7 +47,7 @@ describe("an exchange that the document does not have", () => {
   test.each<[string, Exchange, string]>([
     ["a field that is not declared", { ...good, body: { data: { ...userExample, age: 3 }, meta } }, "age"],
     ["a field of another type", { ...good, body: { data: { ...userExample, version: "1" }, meta } }, "/data/version"],
-    ["a field that is missing", { ...good, body: { data: { ...userExample, name: undefined }, meta } }, "name"],
+    ["a field that is missing", { ...good, body: { data: { ...userExample, version: undefined }, meta } }, "version"],
     ["a field beside data and meta", { ...good, body: { data: userExample, meta, more: 1 } }, "more"],
     ["an item without an id", list({ name: "Ada" }), "id"],
     ["a list without its page", { ...good, path: "/v1/users", body: { data: [], meta } }, "page"],

@@ -43,7 +43,7 @@ test(`the Worker is smaller than ${MAX_KB} kB, compressed`, () => {
 
 test("what belongs to servers, to tests or to one machine is not in it", () => {
   const foreign =
-    /node_modules\/(ioredis|pino|pino-pretty|dotenv|@electric-sql|@hono\/node-server|@scalar|drizzle-kit)\/|node_modules\/postgres\/(src|cjs)\/|mock-data|^(tests|scripts|bench)\/|\/(bun|node)(-sqlite)?\.ts$/;
+    /node_modules\/(ioredis|bullmq|pino|pino-pretty|dotenv|@electric-sql|@hono\/node-server|@scalar|drizzle-kit)\/|node_modules\/postgres\/(src|cjs)\/|mock-data|^(tests|scripts|bench)\/|\/(bun|node)(-sqlite)?\.ts$/;
   expect(inputs.length).toBeGreaterThan(100);
   expect(inputs.filter((path) => foreign.test(path))).toEqual([]);
   expect(inputs.some((path) => path.includes("node_modules/postgres/cf/"))).toBe(true);

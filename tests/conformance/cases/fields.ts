@@ -1,5 +1,6 @@
 /** Every field of every body and every parameter, as the OpenAPI document declares them, with values of each type that it is not. */
 import { expect } from "bun:test";
+import { idPrefixes, newId } from "../../../src/core/id.ts";
 import type { Answer, Json } from "../../helpers/client.ts";
 import { type Case, newEmail, unique, type World } from "../world.ts";
 import { operationsOf } from "./scenarios.ts";
@@ -41,6 +42,8 @@ const samples: [type: string, value: unknown][] = [
 /** Values that a field of this schema does not take. */
 function wrongFor(schema: Schema): unknown[] {
   const types = typesOf(schema);
+  // It takes any JSON.
+  if (types.length === 0 && !schema.enum) return [];
   const wrong = samples.flatMap(([type, value]) => (types.includes(type) ? [] : [value]));
   if (types.includes("string")) wrong.push("nul\u0000", "\ud800");
   if (schema.maxLength !== undefined) wrong.push("a".repeat(schema.maxLength + 1));
@@ -57,6 +60,14 @@ const validBodies: Record<string, () => Record<string, unknown>> = {
   updateMe: () => ({}),
   createUser: () => ({ email: newEmail(), name: "New" }),
   updateUser: () => ({}),
+  retryJob: () => ({}),
+  retryDeadJobs: () => ({}),
+  purgeJobs: () => ({ state: "failed", olderThanS: 300_000_000 }),
+  updateSchedule: () => ({ paused: false }),
+  runSchedule: () => ({}),
+  createPolicyRule: () => ({ scopeType: "role", scopeId: "user", subject: "User", actions: ["read"], inverted: true }),
+  updatePolicyRule: () => ({}),
+  explainPolicy: () => ({ userId: null, action: "read", subject: "User" }),
 };
 
 interface Body {
@@ -84,8 +95,22 @@ type Sender = (method: string, path: string, body?: unknown) => Promise<Answer>;
 async function senderFor(world: World): Promise<Sender> {
   const [{ api }, { id }] = await Promise.all([world.session(world.admin), world.account()]);
   return (method, path, body) =>
-    (isPublic(path) ? world.guest() : api)(method, path.replace("{id}", id), body === undefined ? {} : { body });
+    (isPublic(path) ? world.guest() : api)(method, told(path, id), body === undefined ? {} : { body });
 }
+
+/** The path with the account in it; where it is about something else, with a name that could be that. */
+const told = (path: string, account: string) =>
+  path
+    .replace("{id}", idFor(path) ?? account)
+    .replace("{name}", `none.${unique()}`)
+    .replace("{entity}", "User")
+    .replace("{number}", "0");
+
+const idFor = (path: string): string | null => {
+  if (path.startsWith("/v1/jobs")) return newId(idPrefixes.job);
+  return path.startsWith("/v1/policy") ? newId(idPrefixes.policyRule) : null;
+};
+
 const isPublic = (path: string) => /^\/v1\/auth\/(?:register|login|refresh)\b/.test(path);
 
 export const fieldCases: Case[] = [

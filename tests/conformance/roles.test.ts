@@ -1,0 +1,80 @@
+/** One database, and processes that answer the API, run jobs, or both. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { systemClock } from "../../src/core/clock.ts";
+import { sweepSessions } from "../../src/modules/auth/jobs.ts";
+import { migrate } from "../../src/ports/db/migrate.ts";
+import { createPgDb } from "../../src/ports/db/pg.ts";
+import type { Db } from "../../src/ports/db/port.ts";
+import { createPostgres } from "../../src/ports/db/postgres.ts";
+import { createJobReads } from "../../src/ports/queue/operate.ts";
+import { createQueue } from "../../src/ports/queue/queue.ts";
+import { type OwnDatabase, ownDatabase, poolOf, serverAnswers } from "../helpers/postgres.ts";
+import { commandOf, type ProcessRuntime, startServer } from "../helpers/server.ts";
+import { environment } from "./settings.ts";
+
+const LIMIT_MS = 60_000;
+const hasServer = await serverAnswers();
+
+describe.skipIf(!hasServer)("roles on PostgreSQL", () => {
+  let own: OwnDatabase;
+  let db: Db;
+  beforeAll(async () => {
+    own = await ownDatabase();
+    db = createPgDb({ engine: "postgres", primary: createPostgres(poolOf(own.url)) });
+    await migrate(db);
+  }, LIMIT_MS);
+  afterAll(async () => {
+    await db.close();
+    await own.drop();
+  });
+
+  const start = (runtime: ProcessRuntime, ROLE: string) =>
+    startServer({ runtime, database: own.url, env: { ...environment, ROLE } });
+  const enqueue = async () => (await createQueue({ db, clock: systemClock }).add(sweepSessions, {})).id ?? "";
+  const find = (id: string) => createJobReads(db).find(id);
+  async function ended(id: string, ms = 5_000) {
+    for (const since = performance.now(); performance.now() - since < ms; await Bun.sleep(20)) {
+      const job = await find(id);
+      if (job?.state === "done") return job;
+    }
+    throw new Error(`it has not ended: ${JSON.stringify(await find(id))}`);
+  }
+  const status = async (url: string) => (await fetch(url)).status;
+
+  for (const runtime of ["bun", "node24"] as const) {
+    const found = commandOf(runtime);
+    test.skipIf("missing" in found)(
+      `${runtime}: the API leaves jobs to a worker, which answers the probes alone; a stop leaves no lease`,
+      async () => {
+        const api = await start(runtime, "api");
+        const id = await enqueue();
+        await Bun.sleep(1_500);
+        expect((await find(id))?.state).toBe("waiting");
+        expect(await status(`${api.url}/v1/users`)).toBe(401);
+
+        const worker = await start(runtime, "worker");
+        const { result, attempt } = await ended(id);
+        expect({ result, attempt }).toEqual({ result: { deleted: 0 }, attempt: 1 });
+        expect(await status(`${worker.url}/livez`)).toBe(200);
+        expect(await status(`${worker.url}/readyz`)).toBe(200);
+        for (const path of ["/v1/users", "/docs", "/openapi.json", "/"])
+          expect(await status(worker.url + path)).toBe(404);
+        expect((await worker.stop()).code).toBe(0);
+        expect((await api.stop()).code).toBe(0);
+        expect(await own.sql`select id from job_workers`.values()).toHaveLength(0);
+      },
+      LIMIT_MS,
+    );
+  }
+
+  test(
+    "by default one process does both",
+    async () => {
+      const server = await start("bun", "all");
+      await ended(await enqueue());
+      expect(await status(`${server.url}/v1/users`)).toBe(401);
+      expect((await server.stop()).code).toBe(0);
+    },
+    LIMIT_MS,
+  );
+});
