@@ -157,7 +157,9 @@ async function main(): Promise<void> {
         }
       }
     }
-    const rss = new Map(running.map((server) => [server.target.name, rssMiB(server.pid)]));
+    const rss = new Map(running.map((server) => [server.target.name, [rssMiB(server.pid)]]));
+    await Bun.sleep(6000);
+    for (const server of running) rss.get(server.target.name)?.push(rssMiB(server.pid));
     console.log(loadTables(targets, endpointsOf(fixture, ["-"]), slots, rss));
   } finally {
     if (shared.length > 0) pin(shared, `0-${LOAD_CORE}`);

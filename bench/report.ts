@@ -27,7 +27,7 @@ export function loadTables(
   targets: readonly Target[],
   endpoints: readonly Endpoint[],
   slots: ReadonlyMap<string, readonly Slot[]>,
-  rss: ReadonlyMap<string, number>,
+  rss: ReadonlyMap<string, readonly number[]>,
 ): string {
   const parts = endpoints.flatMap(({ key, title }) => {
     const rows = targets.flatMap(({ name, base }) => {
@@ -50,6 +50,10 @@ export function loadTables(
     const head = ["server", "req/s", "×", "CPU µs/req", "×", "p50 ms", "×", "p99 ms", "×", "errors", "foreign %"];
     return rows.length > 0 ? [`\n${title}\n\n${table(head, rows)}`] : [];
   });
-  const memory = targets.flatMap(({ name }) => (rss.has(name) ? [[name, (rss.get(name) ?? 0).toFixed(0)]] : []));
-  return [...parts, `\nMemory after the load\n\n${table(["server", "RSS MiB"], memory)}`].join("\n");
+  const memory = targets.flatMap(({ name }) => {
+    const found = rss.get(name);
+    return found ? [[name, ...found.map((mib) => mib.toFixed(0))]] : [];
+  });
+  const head = ["server", "at the end of the load, RSS MiB", "6 s later"];
+  return [...parts, `\nMemory\n\n${table(head, memory)}`].join("\n");
 }

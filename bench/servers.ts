@@ -1,4 +1,5 @@
 /** Starting the servers that are compared, each on a core of its own choosing, and reading from /proc what they use. Linux alone. */
+import { spawnSync } from "node:child_process";
 import { openSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import type { Fixture } from "./fixture.ts";
@@ -114,7 +115,5 @@ export const rssMiB = (pid: number): number =>
 
 /** Binds processes to cores (`0-1`); says whether that was allowed. */
 export function pin(pids: readonly number[], cores: string): boolean {
-  return pids.every(
-    (pid) => Bun.spawnSync(["taskset", "-acp", cores, String(pid)], { stderr: "ignore" }).exitCode === 0,
-  );
+  return pids.every((pid) => spawnSync("taskset", ["-acp", cores, String(pid)], { stdio: "ignore" }).status === 0);
 }
