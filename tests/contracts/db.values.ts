@@ -201,14 +201,17 @@ export const valueCases: DbCase[] = [
       assert.deepEqual([touched?.name, touched?.version], ["By hand", 2]);
       assert.ok(String(touched?.updatedAt) > NOW);
       const later = toInstant(Date.parse(NOW) + 86_400_000);
-      await db.atomic((tx) => [
-        tx
-          .update(db.tables.users)
-          .set({ name: "Verb", version: 5, updatedAt: later })
-          .where(eq(db.tables.users.id, made.id)),
-      ]);
-      const written = await userOf(db, made.id);
-      assert.deepEqual([written?.version, written?.updatedAt], [5, later]);
+      // Two verbs may fall in one millisecond: the second sets the time that is there already.
+      for (const version of [5, 6]) {
+        await db.atomic((tx) => [
+          tx
+            .update(db.tables.users)
+            .set({ name: `Verb ${version}`, version, updatedAt: later })
+            .where(eq(db.tables.users.id, made.id)),
+        ]);
+        const written = await userOf(db, made.id);
+        assert.deepEqual([written?.version, written?.updatedAt], [version, later]);
+      }
     },
   },
   {
