@@ -91,9 +91,9 @@ for (const { engine, queue } of settings) {
       await query(
         `update jobs set state = 'active', attempt = 1, worker_id = 'gone', started_at = created_at where id = '${id}'`,
       );
-      await worker.tick();
-      expect((await job(id)).state).toBe("retrying");
-      expect(JSON.stringify((await job(id)).error)).toContain("lost");
+      // It comes back after up to a second, by chance also within the tick that found it.
+      for (let i = 0; i < 100 && (await job(id)).state !== "done"; i++) await worker.tick();
+      expect(await job(id)).toMatchObject({ state: "done", attempt: 2 });
     });
   });
 }
