@@ -12,7 +12,8 @@ import { serverAnswers } from "../helpers/postgres.ts";
 import { proxyTo } from "../helpers/proxy.ts";
 import { redisAnswers, redisUrl } from "../helpers/redis.ts";
 import { movingClock } from "./limits.ts";
-import { type QueueWorld, queueCases, queueWorld } from "./queue.ts";
+import { queueCases } from "./queue.ts";
+import { type QueueWorld, queueWorld } from "./queue.world.ts";
 
 const log = createConsoleLog({ level: "silent", clock: movingClock() });
 const own = `hearth-test:${process.pid}:${Date.now()}`;

@@ -2,7 +2,8 @@
 import { openNodeSqlite } from "../../src/ports/db/node-sqlite.ts";
 import { databaseDispatch } from "../../src/ports/queue/database.ts";
 import { openD1, openSqlite } from "../helpers/databases.ts";
-import { queueCases, queueWorld } from "./queue.ts";
+import { queueCases } from "./queue.ts";
+import { queueWorld } from "./queue.world.ts";
 
 const { db, done } = process.argv[2] === "d1" ? await openD1() : await openSqlite("file", openNodeSqlite);
 const results: Record<string, string | null> = {};

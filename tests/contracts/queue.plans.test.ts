@@ -8,7 +8,7 @@ import { createPglite } from "../../src/ports/db/pglite.ts";
 import type { Db } from "../../src/ports/db/port.ts";
 import { databaseDispatch } from "../../src/ports/queue/database.ts";
 import { defineJob, handle } from "../../src/ports/queue/define.ts";
-import { queueWorld } from "./queue.ts";
+import { queueWorld } from "./queue.world.ts";
 
 const texts = new Set<string>();
 let client: PgClient;

@@ -4,7 +4,8 @@ import { databaseDispatch } from "../../src/ports/queue/database.ts";
 import { type Opened, openPglite, openPostgres, openSqlite } from "../helpers/databases.ts";
 import { nodes } from "../helpers/nodes.ts";
 import { serverAnswers } from "../helpers/postgres.ts";
-import { queueCases, queueWorld } from "./queue.ts";
+import { queueCases } from "./queue.ts";
+import { queueWorld } from "./queue.world.ts";
 
 function contract(name: string, open: () => Promise<Opened>) {
   describe(name, () => {

@@ -9,7 +9,7 @@ import { jobsJobs, purgeJobs } from "../../src/modules/jobs/jobs.ts";
 import { openBunSqlite } from "../../src/ports/db/bun-sqlite.ts";
 import { databaseDispatch } from "../../src/ports/queue/database.ts";
 import { type Opened, openPglite, openSqlite } from "../helpers/databases.ts";
-import { type QueueWorld, queueWorld } from "./queue.ts";
+import { type QueueWorld, queueWorld } from "./queue.world.ts";
 
 const DAY = 24 * 3_600_000;
 
