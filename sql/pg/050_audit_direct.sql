@@ -58,3 +58,13 @@ end $$;
 drop trigger if exists users_audit_direct on users;
 create constraint trigger users_audit_direct after insert or update or delete on users
   deferrable initially deferred for each row execute function hearth_audit_direct('User', 'password_hash');
+
+-- No trigger sees the rows that a truncate takes away, so there is none. SQLite has no such statement: its delete is seen.
+create or replace function hearth_no_truncate() returns trigger
+language plpgsql as $$
+begin
+  raise exception using errcode = 'HA002', message = format('%I is told of by the audit trail: delete its rows, which leaves entries', tg_table_name);
+end $$;
+
+create or replace trigger users_no_truncate before truncate on users
+  for each statement execute function hearth_no_truncate();

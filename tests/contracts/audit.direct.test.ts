@@ -109,6 +109,15 @@ function contract(name: string, open: () => Promise<Opened>) {
       for (const id of ids) expect(await entriesOf(db, id)).toHaveLength(2);
     });
 
+    test("to truncate what the trail tells of is refused, with what to do instead", async () => {
+      if (db.dialect !== "pg") return;
+      const { id } = await usersOf(db).create(context(), person());
+      for (const text of ["truncate users cascade", "truncate idempotency_keys, users cascade"])
+        await expect(run(db, text)).rejects.toThrow("users is told of by the audit trail: delete its rows");
+      expect(await entriesOf(db, id)).toHaveLength(1);
+      await run(db, "truncate idempotency_keys");
+    });
+
     test("what a verb does is there once, as done by its actor", async () => {
       const users = usersOf(db);
       const made = await users.create(context(), { ...person(), password: "a long enough phrase" });

@@ -324,11 +324,15 @@ function contract(name: string, open: () => Promise<Opened>, tried = deeds) {
       expect(kinds.length).toBeGreaterThan(1);
     });
 
-    test("entries, leaves and seals are refused to be changed or deleted by SQL", async () => {
+    test("entries, leaves and seals are refused to be changed, deleted or truncated by SQL", async () => {
       const { db } = await scene();
       for (const table of ["audit_entries", "audit_leaves", "audit_seals"])
-        for (const text of [`update ${table} set created_at = created_at`, `delete from ${table}`])
-          await expect(db.exclusively((run) => run(text))).rejects.toThrow();
+        for (const text of [
+          `update ${table} set created_at = created_at`,
+          `delete from ${table}`,
+          ...(db.dialect === "pg" ? [`truncate ${table}`] : []),
+        ])
+          await expect(db.exclusively((run) => run(text))).rejects.toThrow(`${table} is append-only`);
       expect((await verdict(await exported(db))).faults).toEqual([]);
     });
   });
