@@ -1,6 +1,5 @@
 /** What SQL beside the verbs changes is in the trail; what verbs, jobs and seeds change is there once, with who did it. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { asc, eq } from "drizzle-orm";
 import { z } from "zod";
 import { seed } from "../../db/seed.ts";
 import { systemClock } from "../../src/core/clock.ts";
@@ -13,25 +12,8 @@ import { defineJob, handle, type JobContext } from "../../src/ports/queue/define
 import { abilities } from "../../src/rules.ts";
 import { type Opened, openPglite, openPostgres, openSqlite } from "../helpers/databases.ts";
 import { serverAnswers } from "../helpers/postgres.ts";
-import { commandContext, exported, sealAll, verdict } from "./audit.ts";
+import { commandContext, entriesOf, exported, run, sealAll, verdict } from "./audit.ts";
 
-const entriesOf = (db: Db, id: string) => {
-  const { auditEntries: e } = db.tables;
-  return db.all(
-    db.prepare((q) =>
-      q
-        .select({
-          ...{ id: e.id, actorType: e.actorType, actorId: e.actorId, action: e.action, requestId: e.requestId },
-          ...{ oldValue: e.oldValue, newValue: e.newValue, createdAt: e.createdAt },
-        })
-        .from(e)
-        .where(eq(e.entityId, id))
-        .orderBy(asc(e.createdAt), asc(e.id)),
-    )(),
-    { fresh: true },
-  );
-};
-const run = (db: Db, text: string) => db.exclusively((script) => script(text));
 const hidden = { hash: async () => "hash-of-a-password" } as never;
 const systemAbility = abilities.abilityFor({ type: "system", id: "test" });
 const usersOf = (db: Db) =>

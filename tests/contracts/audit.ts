@@ -1,5 +1,6 @@
 /** What the trail's tests share: keys, entries, an export, and the verdict on it. */
 import { sha256 } from "@noble/hashes/sha2.js";
+import { asc, eq } from "drizzle-orm";
 import { toInstant } from "../../src/core/clock.ts";
 import { newId } from "../../src/core/id.ts";
 import { type ExportOptions, exportLines } from "../../src/modules/audit/export.ts";
@@ -68,3 +69,23 @@ export function commandContext() {
   const by = { requestId: null, traceId: null, now: now(), signal: new AbortController().signal };
   return inward(by, { actor, ability: caslAbilities({}).abilityFor(actor), reason: "kept a year" });
 }
+
+/** The entries about one row, oldest first. */
+export const entriesOf = (db: Db, id: string) => {
+  const { auditEntries: e } = db.tables;
+  return db.all(
+    db.prepare((q) =>
+      q
+        .select({
+          ...{ id: e.id, actorType: e.actorType, actorId: e.actorId, action: e.action, requestId: e.requestId },
+          ...{ oldValue: e.oldValue, newValue: e.newValue, createdAt: e.createdAt },
+        })
+        .from(e)
+        .where(eq(e.entityId, id))
+        .orderBy(asc(e.createdAt), asc(e.id)),
+    )(),
+    { fresh: true },
+  );
+};
+/** As somebody does who has a shell of the database. */
+export const run = (db: Db, text: string) => db.exclusively((script) => script(text));

@@ -77,8 +77,8 @@ export function createAuth(deps: AuthDeps) {
   async function end(ctx: Context, sessionId: string, action: string): Promise<void> {
     await db
       .atomic((tx) => [
-        must(tx.prepare(revokeSession)({ id: sessionId, now: ctx.now })),
         audit(tx, ctx, { action, entity: { type: "Session", id: sessionId } }),
+        must(tx.prepare(revokeSession)({ id: sessionId, now: ctx.now })),
       ])
       .catch((error) => {
         // It has ended already, which is what was wanted.
@@ -131,9 +131,9 @@ export function createAuth(deps: AuthDeps) {
         userAgent: ctx.userAgent,
       };
       await db.atomic((tx) => [
+        audit(tx, ctx, { action: "session.create", entity: { type: "Session", id: sessionId }, after: session }),
         tx.prepare(insertSession)(session),
         tokenRow(tx, ctx, sessionId, tokenHash),
-        audit(tx, ctx, { action: "session.create", entity: { type: "Session", id: sessionId }, after: session }),
       ]);
       if (rehashed !== null) await rehash(ctx, account.id, hash, rehashed);
       return pair(account.id, sessionId, refreshToken);
@@ -153,10 +153,10 @@ export function createAuth(deps: AuthDeps) {
       const tokenHash = await hashToken(next);
       try {
         await db.atomic((tx) => [
-          must(tx.prepare(useRefreshToken)({ id: seen.id, now: ctx.now })),
-          must(tx.prepare(touchSession)({ id: seen.sessionId, idleAt: idleAt(ctx, seen.expiresAt) })),
-          tokenRow(tx, ctx, seen.sessionId, tokenHash),
           audit(tx, ctx, { action: "session.refresh", entity: { type: "Session", id: seen.sessionId } }),
+          must(tx.prepare(useRefreshToken)({ id: seen.id, now: ctx.now })),
+          must(tx.prepare(touchSession)({ id: seen.sessionId, now: ctx.now, idleAt: idleAt(ctx, seen.expiresAt) })),
+          tokenRow(tx, ctx, seen.sessionId, tokenHash),
         ]);
       } catch (error) {
         if (!isStale(error)) throw error;

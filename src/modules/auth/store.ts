@@ -17,19 +17,31 @@ export const insertRefreshToken = (q: Builders, { refreshTokens }: Tables) =>
 export const useRefreshToken = (q: Builders, { refreshTokens }: Tables) =>
   q
     .update(refreshTokens)
-    .set({ usedAt: value("now", refreshTokens.usedAt) })
+    .set({
+      usedAt: value("now", refreshTokens.usedAt),
+      updatedAt: value("now", refreshTokens.updatedAt),
+      version: sql`${refreshTokens.version} + 1`,
+    })
     .where(and(eq(refreshTokens.id, sql.placeholder("id")), isNull(refreshTokens.usedAt)));
 
 export const touchSession = (q: Builders, { sessions }: Tables) =>
   q
     .update(sessions)
-    .set({ idleAt: value("idleAt", sessions.idleAt) })
+    .set({
+      idleAt: value("idleAt", sessions.idleAt),
+      updatedAt: value("now", sessions.updatedAt),
+      version: sql`${sessions.version} + 1`,
+    })
     .where(and(eq(sessions.id, sql.placeholder("id")), isNull(sessions.revokedAt)));
 
 export const revokeSession = (q: Builders, { sessions }: Tables) =>
   q
     .update(sessions)
-    .set({ revokedAt: value("now", sessions.revokedAt) })
+    .set({
+      revokedAt: value("now", sessions.revokedAt),
+      updatedAt: value("now", sessions.updatedAt),
+      version: sql`${sessions.version} + 1`,
+    })
     .where(and(eq(sessions.id, sql.placeholder("id")), isNull(sessions.revokedAt)));
 
 export const updatePasswordHash = (q: Builders, { users }: Tables) =>

@@ -74,13 +74,13 @@ export function createJobs({ db, bus }: JobsDeps) {
     const before = (await reads.paused()).find((known) => known.queue === queue)?.pausedAt ?? null;
     if ((before === null) === (pausedAt === null)) return;
     await db.atomic((tx) => [
-      pauseQueue(tx, queue, ctx.now, pausedAt),
       audit(tx, ctx, {
         action: pausedAt === null ? "queue.resume" : "queue.pause",
         entity: queueEntity(queue),
         before: { pausedAt: before },
         after: { pausedAt },
       }),
+      pauseQueue(tx, queue, ctx.now, pausedAt),
       keep(tx, ctx, undefined),
     ]);
     if (pausedAt === null) wake();

@@ -57,8 +57,8 @@ export function createPolicy({ db, bus, subjects }: PolicyDeps) {
       const rule: PolicyRule = { ...input, id, createdAt: ctx.now, updatedAt: ctx.now, version: 1 };
       assertSound(rule);
       await db.atomic((tx) => [
-        tx.prepare(insertRule)(rule),
         audit(tx, ctx, { action: "policy-rule.create", entity: entity(id), after: rule }),
+        tx.prepare(insertRule)(rule),
         keep(tx, ctx, rule),
       ]);
       tell(rule);
@@ -70,8 +70,8 @@ export function createPolicy({ db, bus, subjects }: PolicyDeps) {
       const after = { ...before, ...changes, version: before.version + 1, updatedAt: ctx.now } as PolicyRule;
       assertSound(after);
       await db.atomic((tx) => [
-        must(tx.prepare(updateRule)({ ...after, seen: before.version })),
         audit(tx, ctx, { action: "policy-rule.update", entity: entity(id), before, after }),
+        must(tx.prepare(updateRule)({ ...after, seen: before.version })),
         keep(tx, ctx, after),
       ]);
       tell(after);
@@ -81,8 +81,8 @@ export function createPolicy({ db, bus, subjects }: PolicyDeps) {
     async remove(ctx: Context, id: string, ifMatch: IfMatch): Promise<void> {
       const before = await seen(ctx, id, ifMatch);
       await db.atomic((tx) => [
-        must(tx.prepare(deleteRule)({ id, seen: before.version })),
         audit(tx, ctx, { action: "policy-rule.delete", entity: entity(id), before }),
+        must(tx.prepare(deleteRule)({ id, seen: before.version })),
         keep(tx, ctx, undefined),
       ]);
       tell(before);

@@ -84,13 +84,13 @@ export function createSchedules({ db, scheduler }: SchedulesDeps) {
         ? { ...before, pausedAt: ctx.now }
         : { ...before, pausedAt: null, lastAt, nextAt: cron.next(lastAt) };
       await db.atomic((tx) => [
-        move(tx, before, after),
         audit(tx, ctx, {
           action: paused ? "schedule.pause" : "schedule.resume",
           entity: entity(name),
           before: { pausedAt: before.pausedAt },
           after: { pausedAt: after.pausedAt },
         }),
+        move(tx, before, after),
         keep(tx, ctx, shown(after)),
       ]);
       return shown(after);

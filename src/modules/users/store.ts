@@ -57,7 +57,11 @@ export const deleteUser = (q: Builders, { users }: Tables) =>
 export const endSessions = (q: Builders, { sessions }: Tables) =>
   q
     .update(sessions)
-    .set({ revokedAt: value("now", sessions.revokedAt) })
+    .set({
+      revokedAt: value("now", sessions.revokedAt),
+      updatedAt: value("now", sessions.updatedAt),
+      version: sql`${sessions.version} + 1`,
+    })
     .where(and(eq(sessions.userId, sql.placeholder("userId")), isNull(sessions.revokedAt)));
 
 export function createUserStore(db: Db) {

@@ -45,6 +45,14 @@ export const trailCases: Case[] = [
     },
   },
   {
+    name: "nothing that was done by way of the API, jobs or the clock is taken for SQL beside it",
+    needs: ["sql"],
+    async run({ query }) {
+      const rows = await query?.("select action, entity_id from audit_entries where actor_type = 'database'");
+      expect(rows).toEqual([]);
+    },
+  },
+  {
     name: "the reason of a change is kept, in any alphabet, with who called, and the history tells the change in words",
     async run(world) {
       const { admin } = world;
