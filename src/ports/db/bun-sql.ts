@@ -3,21 +3,15 @@
  * is prepared by the server once a connection.
  */
 import { SQL } from "bun";
-import { unavailable } from "../../core/error.ts";
 import { patient } from "./patience.ts";
 import type { PgClient, PgQuery } from "./pg.ts";
-import {
-  CONNECT_TIMEOUT_S,
-  MAX_LIFETIME_S,
-  MIGRATION_LOCK,
-  type PostgresOptions,
-  sessionSettings,
-} from "./postgres-options.ts";
+import { alone, type LoneConnection } from "./postgres-alone.ts";
+import { CONNECT_TIMEOUT_S, MAX_LIFETIME_S, type PostgresOptions, sessionSettings } from "./postgres-options.ts";
 
 export function createBunSql(options: PostgresOptions): PgClient {
   return {
     ...patient({ open: () => open(options), statementTimeoutMs: options.statementTimeoutMs, fromServer }),
-    exclusively: (work) => alone(options, work),
+    exclusively: (work) => alone((onclose) => openAlone(options, onclose), work),
   };
 }
 
@@ -46,31 +40,13 @@ function plain(rows: unknown[][]): unknown[][] {
   return rows;
 }
 
-/** On a connection of its own, which ends with the work and takes with it what was not committed. */
-async function alone<T>(options: PostgresOptions, work: Parameters<PgClient["exclusively"]>[0]): Promise<T> {
-  let lost = false;
-  const onclose = () => {
-    lost = true;
-  };
+function openAlone(options: PostgresOptions, onclose: () => void): LoneConnection {
   const sql = new SQL({ ...settings(options), max: 1, idleTimeout: 0, maxLifetime: 0, onclose });
-  const run = async (text: string, params?: unknown[]) => {
-    // The client would connect again and go on without the lock and outside of the transaction.
-    if (lost) throw unavailable("The connection to the database was lost.");
-    if (params) return send(sql, { text, params });
-    await sql.unsafe(text).simple();
-    return [];
+  return {
+    query: (text, params) => send(sql, { text, params }),
+    script: (text) => sql.unsafe(text).simple(),
+    close: () => sql.close({ timeout: 1 }),
   };
-  try {
-    await run("begin");
-    // Migrations may take longer than a request may, and so may waiting for those of another process.
-    await run("set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0");
-    await run("select pg_advisory_xact_lock($1)", [MIGRATION_LOCK]);
-    const answer = await work(run);
-    await run("commit");
-    return answer as T;
-  } finally {
-    await sql.close({ timeout: 1 });
-  }
 }
 
 const settings = ({ url, poolSize, statementTimeoutMs, idleTimeoutS }: PostgresOptions) => ({

@@ -8,8 +8,6 @@ export interface PostgresOptions {
   idleTimeoutS: number;
 }
 
-/** Any number that all replicas of a service agree on. */
-export const MIGRATION_LOCK = 7_273_284_842;
 /** Seconds until a connection that is being made is given up. */
 export const CONNECT_TIMEOUT_S = 4;
 /** A connection is replaced after so many seconds. */

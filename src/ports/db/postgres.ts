@@ -3,16 +3,10 @@
  * where postgres.js would make a Date or encode JSON a second time.
  */
 import postgres, { type Options, type Sql } from "postgres";
-import { unavailable } from "../../core/error.ts";
 import { patient } from "./patience.ts";
 import type { PgClient, PgQuery } from "./pg.ts";
-import {
-  CONNECT_TIMEOUT_S,
-  MAX_LIFETIME_S,
-  MIGRATION_LOCK,
-  type PostgresOptions,
-  sessionSettings,
-} from "./postgres-options.ts";
+import { alone, type LoneConnection } from "./postgres-alone.ts";
+import { CONNECT_TIMEOUT_S, MAX_LIFETIME_S, type PostgresOptions, sessionSettings } from "./postgres-options.ts";
 
 const asText = (value: string) => value;
 const TYPES = {
@@ -26,7 +20,7 @@ const TYPES = {
 export function createPostgres(options: PostgresOptions): PgClient {
   return {
     ...patient({ open: () => open(options), statementTimeoutMs: options.statementTimeoutMs, fromServer }),
-    exclusively: (work) => alone(options, work),
+    exclusively: (work) => alone((onclose) => openAlone(options, onclose), work),
   };
 }
 
@@ -56,31 +50,13 @@ const transaction = (sql: Sql, queries: PgQuery[]) =>
     ),
   ) as Promise<unknown[][][]>;
 
-/** On a connection of its own, which ends with the work and takes with it what was not committed. */
-async function alone<T>(options: PostgresOptions, work: Parameters<PgClient["exclusively"]>[0]): Promise<T> {
-  let lost = false;
-  const onclose = () => {
-    lost = true;
-  };
+function openAlone(options: PostgresOptions, onclose: () => void): LoneConnection {
   const sql = postgres(options.url, { ...settings(options), max: 1, idle_timeout: 0, max_lifetime: null, onclose });
-  const run = async (text: string, params?: unknown[]) => {
-    // postgres.js would connect again and go on without the lock and outside of the transaction.
-    if (lost) throw unavailable("The connection to the database was lost.");
-    if (params) return (await sql.unsafe(text, params as never[]).values()) as unknown[][];
-    await sql.unsafe(text).simple();
-    return [];
+  return {
+    query: (text, params) => sql.unsafe(text, params as never[]).values() as Promise<unknown[][]>,
+    script: (text) => sql.unsafe(text).simple(),
+    close: () => sql.end({ timeout: 1 }),
   };
-  try {
-    await run("begin");
-    // Migrations may take longer than a request may, and so may waiting for those of another process.
-    await run("set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0");
-    await run("select pg_advisory_xact_lock($1)", [MIGRATION_LOCK]);
-    const answer = await work(run);
-    await run("commit");
-    return answer as T;
-  } finally {
-    await sql.end({ timeout: 1 });
-  }
 }
 
 function settings({ poolSize, statementTimeoutMs, idleTimeoutS }: PostgresOptions): Options<Record<string, never>> {
