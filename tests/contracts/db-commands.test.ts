@@ -6,10 +6,11 @@ import { d1Migrations } from "../../src/ports/db/d1-migrations.ts";
 import { checkSchema, expectedVersion, schemaVersion } from "../../src/ports/db/migrate.ts";
 import { createSqliteDb } from "../../src/ports/db/sqlite.ts";
 import { createFileClient } from "../../src/ports/db/sqlite-file.ts";
+import { runCommand, runScript } from "../helpers/command.ts";
 import { temporaryFolder } from "../helpers/databases.ts";
 import { nodes } from "../helpers/nodes.ts";
 
-const root = new URL("../../", import.meta.url).pathname;
+const wrangler = new URL("../../node_modules/wrangler/bin/wrangler.js", import.meta.url).pathname;
 const folder = temporaryFolder();
 afterAll(folder.remove);
 
@@ -19,19 +20,11 @@ beforeEach(() => {
   file = join(folder.path, String(round++), "data", "test.db");
 });
 
-async function finished(command: string[], env: Record<string, string>, cwd = folder.path) {
-  const child = Bun.spawn(command, {
-    cwd,
-    env: { PATH: process.env.PATH ?? "", HOME: folder.path, NODE_ENV: "development", ...env },
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const [out, err] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
-  return { code: await child.exited, out, err };
-}
 const run = (script: string, args: string[] = [], env: Record<string, string> = {}) =>
-  finished(["bun", `${root}scripts/${script}.ts`, ...args], { DATABASE_URL: `sqlite:${file}`, ...env });
+  runScript(script, args, {
+    cwd: folder.path,
+    env: { NODE_ENV: "development", DATABASE_URL: `sqlite:${file}`, ...env },
+  });
 
 describe("db:migrate", () => {
   test("applies what is missing, and with --check only tells it", async () => {
@@ -123,19 +116,10 @@ describe.skipIf(nodes.length === 0)("D1", () => {
       JSON.stringify({ name: "test", compatibility_date: "2026-10-01", d1_databases: [binding] }),
     );
     const apply = () =>
-      finished(
-        [
-          nodes.at(-1)?.path ?? "",
-          `${root}node_modules/wrangler/bin/wrangler.js`,
-          "d1",
-          "migrations",
-          "apply",
-          "test",
-          "--local",
-        ],
-        { CI: "true", WRANGLER_SEND_METRICS: "false", CLOUDFLARE_CF_FETCH_ENABLED: "false" },
-        project,
-      );
+      runCommand([nodes.at(-1)?.path ?? "", wrangler, ...["d1", "migrations", "apply", "test", "--local"]], {
+        cwd: project,
+        env: { CI: "true", WRANGLER_SEND_METRICS: "false", CLOUDFLARE_CF_FETCH_ENABLED: "false" },
+      });
     const first = await apply();
     expect(first.out + first.err).toContain("0000_initial.sql");
     expect(first.code).toBe(0);

@@ -15,25 +15,16 @@ import { createJobReads } from "../../src/ports/queue/operate.ts";
 import { createQueue } from "../../src/ports/queue/queue.ts";
 import { createJobStore } from "../../src/ports/queue/store.ts";
 import { createWorker } from "../../src/ports/queue/worker.ts";
+import { runScript } from "../helpers/command.ts";
 import { temporaryFolder } from "../helpers/databases.ts";
 
-const script = new URL("../../scripts/jobs.ts", import.meta.url).pathname;
 const folder = temporaryFolder();
 const file = join(folder.path, "test.db");
 const log = createConsoleLog({ level: "silent", print: () => {} });
 let db: Db;
 
-async function jobs(...args: string[]) {
-  const child = Bun.spawn(["bun", script, ...args], {
-    cwd: folder.path,
-    env: { PATH: process.env.PATH ?? "", HOME: folder.path, DATABASE_URL: `sqlite:${file}` },
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const [out, err] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
-  return { code: await child.exited, out, err };
-}
+const jobs = (...args: string[]) =>
+  runScript("jobs", args, { cwd: folder.path, env: { DATABASE_URL: `sqlite:${file}` } });
 const json = async (...args: string[]) => {
   const { code, out, err } = await jobs(...args, "--json");
   expect([code, err]).toEqual([0, ""]);

@@ -6,24 +6,18 @@ import { migrate } from "../../src/ports/db/migrate.ts";
 import type { Db } from "../../src/ports/db/port.ts";
 import { createSqliteDb } from "../../src/ports/db/sqlite.ts";
 import { createFileClient } from "../../src/ports/db/sqlite-file.ts";
+import { runScript } from "../helpers/command.ts";
 import { temporaryFolder } from "../helpers/databases.ts";
 
-const script = new URL("../../scripts/policy.ts", import.meta.url).pathname;
 const folder = temporaryFolder();
 const file = join(folder.path, "test.db");
 const [ann, rule] = [newId("user"), newId("rule")];
 let db: Db;
 
 async function policy(...args: string[]) {
-  const child = Bun.spawn(["bun", script, ...args], {
-    cwd: folder.path,
-    env: { PATH: process.env.PATH ?? "", HOME: folder.path, DATABASE_URL: `sqlite:${file}` },
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const [out, err] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
-  return { code: await child.exited, lines: out.trimEnd().split("\n"), err };
+  const where = { cwd: folder.path, env: { DATABASE_URL: `sqlite:${file}` } };
+  const { code, out, err } = await runScript("policy", args, where);
+  return { code, lines: out.trimEnd().split("\n"), err };
 }
 
 beforeAll(async () => {
