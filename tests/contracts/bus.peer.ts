@@ -4,6 +4,7 @@ import type { Bus } from "../../src/ports/bus/port.ts";
 import { createPostgresBus } from "../../src/ports/bus/postgres.ts";
 import { createRedisBus } from "../../src/ports/bus/redis.ts";
 import { createConsoleLog } from "../../src/ports/log/console.ts";
+import { outcomes } from "../helpers/peer.ts";
 import { busCases, sharedBusCases } from "./bus.ts";
 
 const [driver, url = ""] = process.argv.slice(2);
@@ -14,19 +15,14 @@ const make = (): Bus =>
     ? createRedisBus({ open: () => new Redis(url, { retryStrategy: () => null }), channel, log })
     : createPostgresBus({ url, log });
 
-const results: Record<string, string | null> = {};
-for (const { name, run } of [...busCases, ...sharedBusCases]) {
+const results = await outcomes([...busCases, ...sharedBusCases], async ({ run }) => {
   const opened: Bus[] = [];
   const open = () => {
     const bus = make();
     opened.push(bus);
     return bus;
   };
-  results[name] = await run(open).then(
-    () => null,
-    (error) => String(error.stack),
-  );
-  await Promise.all(opened.map((bus) => bus.close()));
-}
+  await run(open).finally(() => Promise.all(opened.map((bus) => bus.close())));
+});
 console.log(JSON.stringify(results));
 process.exit(0);

@@ -6,7 +6,8 @@ import { createPostgresBus } from "../../src/ports/bus/postgres.ts";
 import { createRedisBus } from "../../src/ports/bus/redis.ts";
 import type { RemoteTiming } from "../../src/ports/bus/remote.ts";
 import { createConsoleLog } from "../../src/ports/log/console.ts";
-import { nodes } from "../helpers/nodes.ts";
+import { nodes, onNode } from "../helpers/nodes.ts";
+import { allHold } from "../helpers/peer.ts";
 import { type OwnDatabase, ownDatabase, serverAnswers } from "../helpers/postgres.ts";
 import { proxyTo, type TcpProxy } from "../helpers/proxy.ts";
 import { redisAnswers, redisUrl } from "../helpers/redis.ts";
@@ -64,12 +65,8 @@ function remoteContract(driver: "postgres" | "redis", url: () => string, make: M
     for (const { name, run } of [...busCases, ...sharedBusCases]) test(name, () => run(open));
     for (const node of nodes) {
       test(`under ${node.name} it does all of it`, async () => {
-        const peer = Bun.spawn([node.path, `${import.meta.dir}/bus.peer.ts`, driver, url()], { stderr: "pipe" });
-        const [out, err] = await Promise.all([new Response(peer.stdout).text(), new Response(peer.stderr).text()]);
-        const line = out.split("\n").findLast((text) => text.startsWith("{"));
-        if (!line) throw new Error(`the peer did not finish: ${err}`);
-        const names = [...busCases, ...sharedBusCases].map(({ name }) => name);
-        expect(JSON.parse(line)).toEqual(Object.fromEntries(names.map((name) => [name, null])));
+        const found = await onNode(node, "bus.peer.ts", driver, url());
+        expect(found).toEqual(allHold([...busCases, ...sharedBusCases]));
       }, 30_000);
     }
 

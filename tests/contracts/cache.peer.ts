@@ -6,6 +6,7 @@ import { createKvStore, type KvNamespace } from "../../src/ports/cache/kv.ts";
 import { type CacheOptions, createCache } from "../../src/ports/cache/manager.ts";
 import { createConsoleLog } from "../../src/ports/log/console.ts";
 import { temporaryFolder } from "../helpers/databases.ts";
+import { outcomes } from "../helpers/peer.ts";
 import { cacheCases } from "./cache.ts";
 import { movingClock } from "./limits.ts";
 
@@ -32,18 +33,13 @@ const opened = process.argv[2] === "kv" ? await openKv() : null;
 const form: Pick<CacheOptions, "form" | "memory" | "sharesWork" | "storeTimeoutMs"> = opened
   ? { form: "kv", memory: null, sharesWork: false, storeTimeoutMs: 5_000 }
   : { form: "memory", memory: { maxEntries: 10_000, maxBytes: 100_000_000 } };
-const results: Record<string, string | null> = {};
-for (const { name, sharesWork, run } of cacheCases) {
-  if (opened && sharesWork) continue;
+const cases = cacheCases.filter(({ sharesWork }) => !opened || !sharesWork);
+const results = await outcomes(cases, async ({ run }) => {
   const clock = movingClock();
   const store = opened && createKvStore({ kv: opened.kv });
   const cache = createCache({ ...form, store, clock, log, bus: createMemoryBus({ log }), random: () => 0 });
-  results[name] = await run(cache, clock).then(
-    () => null,
-    (error) => String(error.stack),
-  );
-  await cache.close();
-}
+  await run(cache, clock).finally(() => cache.close());
+});
 await opened?.done();
 console.log(JSON.stringify(results));
 process.exit(0);

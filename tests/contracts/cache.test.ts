@@ -7,7 +7,8 @@ import { type CacheOptions, createCache } from "../../src/ports/cache/manager.ts
 import type { Cache } from "../../src/ports/cache/port.ts";
 import { createRedisStore } from "../../src/ports/cache/redis.ts";
 import { createConsoleLog } from "../../src/ports/log/console.ts";
-import { nodes } from "../helpers/nodes.ts";
+import { underNode } from "../helpers/nodes.ts";
+import { allHold } from "../helpers/peer.ts";
 import { redisAnswers, redisUrl } from "../helpers/redis.ts";
 import { cacheCases } from "./cache.ts";
 import { movingClock } from "./limits.ts";
@@ -130,13 +131,7 @@ for (const form of ["redis", "two-level"] as const) {
 
 for (const form of ["memory", "kv"]) {
   test(`${form} under Node does all of it`, async () => {
-    const node = nodes.at(-1);
-    if (!node) throw new Error("no Node was found");
-    const peer = Bun.spawn([node.path, `${import.meta.dir}/cache.peer.ts`, form], { stderr: "pipe" });
-    const [out, err] = await Promise.all([new Response(peer.stdout).text(), new Response(peer.stderr).text()]);
-    const line = out.split("\n").findLast((text) => text.startsWith("{"));
-    if (!line) throw new Error(`the peer did not finish: ${err}`);
     const cases = cacheCases.filter(({ sharesWork }) => form !== "kv" || !sharesWork);
-    expect(JSON.parse(line)).toEqual(Object.fromEntries(cases.map(({ name }) => [name, null])));
+    expect(await underNode("cache.peer.ts", form)).toEqual(allHold(cases));
   }, 60_000);
 }

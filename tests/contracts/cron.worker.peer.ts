@@ -1,15 +1,8 @@
+import { outcomes } from "../helpers/peer.ts";
 import { cronCases } from "./cron.ts";
 
 export default {
   async fetch(): Promise<Response> {
-    const results = cronCases.map(({ name, run }): [string, string | null] => {
-      try {
-        run();
-        return [name, null];
-      } catch (error) {
-        return [name, String((error as Error).stack)];
-      }
-    });
-    return Response.json(Object.fromEntries(results));
+    return Response.json(await outcomes(cronCases, ({ run }) => run()));
   },
 };

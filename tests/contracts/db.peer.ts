@@ -2,6 +2,7 @@
 import process from "node:process";
 import { openNodeSqlite } from "../../src/ports/db/node-sqlite.ts";
 import { type Opened, openD1, openPglite, openPostgres, openSqlite } from "../helpers/databases.ts";
+import { outcomes } from "../helpers/peer.ts";
 import { dbCases } from "./db.ts";
 
 const engines: Record<string, () => Promise<Opened>> = {
@@ -15,12 +16,6 @@ const engines: Record<string, () => Promise<Opened>> = {
 const open = engines[process.argv[2] ?? ""];
 if (!open) throw new Error(`no such engine: ${process.argv[2]}`);
 const { db, done } = await open();
-const results: Record<string, string | null> = {};
-for (const { name, run } of dbCases) {
-  results[name] = await run(db).then(
-    () => null,
-    (error) => String(error?.stack ?? error),
-  );
-}
+const results = await outcomes(dbCases, ({ run }) => run(db));
 await done();
 console.log(JSON.stringify(results));

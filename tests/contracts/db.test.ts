@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createBunSql } from "../../src/ports/db/bun-sql.ts";
 import { openBunSqlite } from "../../src/ports/db/bun-sqlite.ts";
 import { type Opened, openPglite, openPostgres, openSqlite } from "../helpers/databases.ts";
-import { nodes } from "../helpers/nodes.ts";
+import { type Node, nodes, onNode } from "../helpers/nodes.ts";
+import type { Outcomes } from "../helpers/peer.ts";
 import { serverAnswers } from "../helpers/postgres.ts";
 import { dbCases } from "./db.ts";
 
@@ -18,15 +19,11 @@ function dbContract(name: string, open: () => Promise<Opened>) {
 }
 
 /** The same cases in a Node process of their own. */
-function dbContractUnderNode(name: string, node: string, engine: string) {
+function dbContractUnderNode(name: string, node: Node, engine: string) {
   describe(name, () => {
-    let results: Record<string, string | null>;
+    let results: Outcomes;
     beforeAll(async () => {
-      const peer = Bun.spawn([node, `${import.meta.dir}/db.peer.ts`, engine], { stdout: "pipe", stderr: "pipe" });
-      const [out, err] = await Promise.all([new Response(peer.stdout).text(), new Response(peer.stderr).text()]);
-      const line = out.split("\n").findLast((text) => text.startsWith("{"));
-      if (!line) throw new Error(`the peer did not finish: ${err}`);
-      results = JSON.parse(line);
+      results = await onNode(node, "db.peer.ts", engine);
     }, 60_000);
     for (const { name } of dbCases) test(name, () => expect(results[name]).toBeNull());
   });
@@ -43,13 +40,13 @@ if (hasServer) {
 dbContract("bun:sqlite in memory", () => openSqlite("memory", openBunSqlite));
 dbContract("bun:sqlite on disk", () => openSqlite("file", openBunSqlite));
 
-for (const { name, path } of nodes) {
-  dbContractUnderNode(`node:sqlite on disk, ${name}`, path, "sqlite-file");
-  dbContractUnderNode(`node:sqlite in memory, ${name}`, path, "sqlite-memory");
-  if (hasServer) dbContractUnderNode(`PostgreSQL, ${name}`, path, "postgres");
+for (const node of nodes) {
+  dbContractUnderNode(`node:sqlite on disk, ${node.name}`, node, "sqlite-file");
+  dbContractUnderNode(`node:sqlite in memory, ${node.name}`, node, "sqlite-memory");
+  if (hasServer) dbContractUnderNode(`PostgreSQL, ${node.name}`, node, "postgres");
 }
 const newest = nodes.at(-1);
 if (newest) {
-  dbContractUnderNode(`PGlite, ${newest.name}`, newest.path, "pglite");
-  dbContractUnderNode(`D1, ${newest.name}`, newest.path, "d1");
+  dbContractUnderNode(`PGlite, ${newest.name}`, newest, "pglite");
+  dbContractUnderNode(`D1, ${newest.name}`, newest, "d1");
 }

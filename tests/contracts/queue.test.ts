@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { openBunSqlite } from "../../src/ports/db/bun-sqlite.ts";
 import { databaseDispatch } from "../../src/ports/queue/database.ts";
 import { type Opened, openPglite, openPostgres, openSqlite } from "../helpers/databases.ts";
-import { nodes } from "../helpers/nodes.ts";
+import { underNode } from "../helpers/nodes.ts";
+import { allHold } from "../helpers/peer.ts";
 import { serverAnswers } from "../helpers/postgres.ts";
 import { queueCases } from "./queue.ts";
 import { queueWorld } from "./queue.world.ts";
@@ -33,12 +34,6 @@ if (await serverAnswers()) contract("PostgreSQL", openPostgres);
 
 for (const engine of ["node:sqlite", "d1"]) {
   test(`${engine} under Node does all of it`, async () => {
-    const node = nodes.at(-1);
-    if (!node) throw new Error("no Node was found");
-    const peer = Bun.spawn([node.path, `${import.meta.dir}/queue.peer.ts`, engine], { stderr: "pipe" });
-    const [out, err] = await Promise.all([new Response(peer.stdout).text(), new Response(peer.stderr).text()]);
-    const line = out.split("\n").findLast((text) => text.startsWith("{"));
-    if (!line) throw new Error(`the peer did not finish: ${err}`);
-    expect(JSON.parse(line)).toEqual(Object.fromEntries(queueCases.map(({ name }) => [name, null])));
+    expect(await underNode("queue.peer.ts", engine)).toEqual(allHold(queueCases));
   }, 120_000);
 }

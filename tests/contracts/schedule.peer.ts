@@ -1,19 +1,15 @@
 /** Run by Node, where workerd's D1 and node:sqlite are: prints each case with its fault, or null. */
 import { openNodeSqlite } from "../../src/ports/db/node-sqlite.ts";
 import { openD1, openSqlite } from "../helpers/databases.ts";
+import { outcomes } from "../helpers/peer.ts";
 import { cronCases } from "./cron.ts";
 import { scheduleCases, scheduleWorld } from "./schedule.ts";
 
 const { db, done } = process.argv[2] === "d1" ? await openD1() : await openSqlite("file", openNodeSqlite);
-const results: Record<string, string | null> = {};
-for (const { name, run } of [...cronCases, ...scheduleCases]) {
-  results[name] = await Promise.resolve(scheduleWorld(db))
-    .then(run)
-    .then(
-      () => null,
-      (error) => String(error.stack),
-    );
-}
+const results = {
+  ...(await outcomes(cronCases, ({ run }) => run())),
+  ...(await outcomes(scheduleCases, ({ run }) => run(scheduleWorld(db)))),
+};
 await done();
 console.log(JSON.stringify(results));
 process.exit(0);
