@@ -12,6 +12,7 @@ import { type Opened, openPglite, openPostgres, openSqlite } from "../helpers/da
 import { underNode } from "../helpers/nodes.ts";
 import { allHold } from "../helpers/peer.ts";
 import { serverAnswers } from "../helpers/postgres.ts";
+import { redisAnswers, redisUrl } from "../helpers/redis.ts";
 import { limitsCases, movingClock } from "./limits.ts";
 
 function limitsContract(make: (clock?: Clock) => Limits) {
@@ -52,24 +53,13 @@ describe("memory", () => {
   };
 });
 
-const redisUrl = process.env.TEST_REDIS_URL ?? "redis://127.0.0.1:6379";
-const redis = new Redis(redisUrl, { lazyConnect: true, maxRetriesPerRequest: 0, retryStrategy: () => null });
-redis.on("error", () => {});
-const hasRedis = await redis.connect().then(
-  () => true,
-  (error) => {
-    if (process.env.CI === "true") throw error;
-    console.warn("Redis is left out: no server answers at TEST_REDIS_URL.");
-    return false;
-  },
-);
-afterAll(() => redis.disconnect());
-
-describe.if(hasRedis)("Redis", () => {
+describe.if(await redisAnswers())("Redis", () => {
+  const redis = new Redis(redisUrl, { lazyConnect: true });
   const prefix = `hearth-test:${process.pid}:${Date.now()}:`;
   afterAll(async () => {
     const keys = await redis.keys(`${prefix}*`);
     if (keys.length > 0) await redis.del(keys);
+    redis.disconnect();
   });
   limitsContract((clock) => createRedisLimits({ redis, prefix, ...(clock && { clock }) }));
 
