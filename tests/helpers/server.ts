@@ -29,7 +29,7 @@ export interface Server {
   line(fits: (line: LogLine) => boolean): Promise<LogLine>;
   kill(signal: NodeJS.Signals): void;
   exited: Promise<Ended>;
-  /** Asks it to end, and takes its folder away. */
+  /** Asks it to end. */
   stop(): Promise<Ended>;
 }
 
@@ -71,22 +71,25 @@ export async function startServer({ runtime, database, env = {}, build }: Server
     env: { PATH: process.env.PATH ?? "", NODE_ENV: "test", PORT: "0", DATABASE_URL: database, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  const exited = new Promise<Ended>((resolve) => child.on("exit", (code, signal) => resolve({ code, signal })));
+  // However it ends: not every test asks it to.
+  const exited = new Promise<Ended>((resolve) =>
+    child.on("exit", (code, signal) => {
+      folder.remove();
+      resolve({ code, signal });
+    }),
+  );
   const printed = captured(child);
   const whole = async (fits: (line: LogLine) => boolean, ms: number) =>
     printed.line(fits, ms, exited).catch((error: Error) => {
       throw new Error(`${runtime} on ${database.replace(/:.*/s, "")}: ${error.message}\n${printed.output()}`);
     });
-  const stop = async () => {
+  const stop = () => {
     child.kill("SIGTERM");
-    const ended = await exited;
-    folder.remove();
-    return ended;
+    return exited;
   };
   const ready = await whole((line) => line.msg === "ready", START_MS).catch(async (error) => {
     child.kill("SIGKILL");
     await exited;
-    folder.remove();
     throw error;
   });
   return {
