@@ -11,7 +11,7 @@ import { createRedisStore } from "../../src/ports/cache/redis.ts";
 import { createConsoleLog } from "../../src/ports/log/console.ts";
 import { proxyTo, type TcpProxy } from "../helpers/proxy.ts";
 import { redisAnswers, redisUrl } from "../helpers/redis.ts";
-import { gate, newName, source, until } from "./cache.ts";
+import { gate, newName, source, until } from "./cache.world.ts";
 import { type MovingClock, movingClock } from "./limits.ts";
 
 const hasRedis = await redisAnswers();

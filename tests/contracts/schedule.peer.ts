@@ -3,7 +3,8 @@ import { openNodeSqlite } from "../../src/ports/db/node-sqlite.ts";
 import { openD1, openSqlite } from "../helpers/databases.ts";
 import { outcomes } from "../helpers/peer.ts";
 import { cronCases } from "./cron.ts";
-import { scheduleCases, scheduleWorld } from "./schedule.ts";
+import { scheduleCases } from "./schedule.ts";
+import { scheduleWorld } from "./schedule.world.ts";
 
 const { db, done } = process.argv[2] === "d1" ? await openD1() : await openSqlite("file", openNodeSqlite);
 const results = {

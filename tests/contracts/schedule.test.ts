@@ -5,7 +5,8 @@ import { underNode } from "../helpers/nodes.ts";
 import { allHold } from "../helpers/peer.ts";
 import { serverAnswers } from "../helpers/postgres.ts";
 import { cronCases } from "./cron.ts";
-import { scheduleCases, scheduleWorld } from "./schedule.ts";
+import { scheduleCases } from "./schedule.ts";
+import { scheduleWorld } from "./schedule.world.ts";
 
 describe("patterns", () => {
   for (const { name, run } of cronCases) test(name, run);
