@@ -1,149 +1,24 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { sql } from "drizzle-orm";
-import { Webhook } from "standardwebhooks";
 import { z } from "zod";
 import { toInstant } from "../../src/core/clock.ts";
 import { newId } from "../../src/core/id.ts";
-import { Secret } from "../../src/core/secret.ts";
-import { createAlertRules } from "../../src/modules/jobs/alert-rules.ts";
 import { createAlertWatch } from "../../src/modules/jobs/alerts.ts";
-import { createLogAlerts } from "../../src/ports/alert/log.ts";
-import type { Alerts } from "../../src/ports/alert/port.ts";
-import { createWebhookAlerts } from "../../src/ports/alert/webhook.ts";
 import { openBunSqlite } from "../../src/ports/db/bun-sqlite.ts";
-import type { Db } from "../../src/ports/db/port.ts";
-import { createConsoleLog } from "../../src/ports/log/console.ts";
-import { databaseDispatch } from "../../src/ports/queue/database.ts";
-import { defineJob, handle, PermanentError } from "../../src/ports/queue/define.ts";
-import { createJobEvents } from "../../src/ports/queue/events.ts";
-import { createJobMinutes } from "../../src/ports/queue/minutes.ts";
-import { createQueue } from "../../src/ports/queue/queue.ts";
-import { createJobStore } from "../../src/ports/queue/store.ts";
-import { createWorker } from "../../src/ports/queue/worker.ts";
+import { defineJob } from "../../src/ports/queue/define.ts";
 import { type Opened, openPglite, openPostgres, openSqlite } from "../helpers/databases.ts";
 import { serverAnswers } from "../helpers/postgres.ts";
-import { movingClock } from "./limits.ts";
+import { alertWorld, broken, MINUTE, type Receiver, receiver, silent } from "./alerts.world.ts";
 
 const engines: Record<string, () => Promise<Opened>> = {
   PGlite: () => openPglite("memory", openBunSqlite),
   SQLite: () => openSqlite("memory", openBunSqlite),
   ...((await serverAnswers()) && { PostgreSQL: () => openPostgres() }),
 };
-const silent = createConsoleLog({ level: "silent", print: () => {} });
-const SECRET = `whsec_${Buffer.from("a secret of thirty-two bytes ...").toString("base64")}`;
-const MINUTE = 60_000;
-const thresholds = { windowMs: 5 * MINUTE, failures: 3, waitingMs: 5 * MINUTE };
-
-interface Received {
-  type: string;
-  timestamp: string;
-  data: { kind: string; subject: string; state: string; message: string; detail: Record<string, unknown> };
-}
-
-/** A server that verifies what it is sent, as a receiver would. */
-function receiver() {
-  const received: Received[] = [];
-  const ids: string[] = [];
-  const refused: string[] = [];
-  const now = { status: 204, hangs: false };
-  const server = Bun.serve({
-    port: 0,
-    async fetch(request) {
-      const body = await request.text();
-      const headers = Object.fromEntries(request.headers);
-      if (now.hangs) await Bun.sleep(60_000);
-      ids.push(headers["webhook-id"] ?? "");
-      try {
-        const value = new Webhook(SECRET).verify(body, headers) as Received;
-        if (now.status < 300) received.push(value);
-      } catch (error) {
-        refused.push(String(error));
-        return new Response(null, { status: 401 });
-      }
-      const location = { location: "/elsewhere" };
-      return new Response("answer", { status: now.status, ...(now.status === 302 && { headers: location }) });
-    },
-  });
-  return { received, ids, refused, now, url: server.url.href, stop: () => server.stop(true) };
-}
-
-describe("the webhook", () => {
-  const alert = {
-    id: "alrt_1",
-    messageId: "alrt_1.raised",
-    state: "raised",
-    kind: "job.dead",
-    subject: "mail.send",
-    message: "1 job of mail.send died within 5 minutes.",
-    detail: { dead: 1 },
-    since: toInstant(Date.now()),
-    at: toInstant(Date.now()),
-  } as const;
-  let hook: ReturnType<typeof receiver>;
-  beforeEach(() => {
-    hook = receiver();
-  });
-  afterEach(() => hook.stop());
-  const open = (options: { secret?: string; timeoutMs?: number } = {}) =>
-    createWebhookAlerts({
-      url: new Secret(hook.url),
-      secret: new Secret(options.secret ?? SECRET),
-      clock: { now: Date.now },
-      ...(options.timeoutMs && { timeoutMs: options.timeoutMs }),
-    });
-
-  test("is signed so that a receiver can verify it", async () => {
-    await open().tell(alert);
-    const { messageId: _, ...data } = alert;
-    expect(hook.received).toEqual([{ type: "alert.raised", timestamp: alert.at, data: { ...data } } as Received]);
-    expect(hook.ids).toEqual(["alrt_1.raised"]);
-  });
-
-  test("with another secret is refused by the receiver, and that is a failure", async () => {
-    const other = `whsec_${Buffer.from("another secret of 32 bytes .....").toString("base64")}`;
-    await expect(open({ secret: other }).tell(alert)).rejects.toThrow("the webhook answered 401");
-    expect(hook.refused).toHaveLength(1);
-  });
-
-  test.each([302, 400, 500, 503])("that is answered with %d has not arrived", async (status) => {
-    hook.now.status = status;
-    await expect(open().tell(alert)).rejects.toThrow(`the webhook answered ${status}`);
-    expect(hook.ids).toHaveLength(1);
-  });
-
-  test("that is not answered in time, or by nobody, has not arrived", async () => {
-    hook.now.hangs = true;
-    await expect(open({ timeoutMs: 100 }).tell(alert)).rejects.toThrow();
-    await hook.stop();
-    await expect(open().tell(alert)).rejects.toThrow();
-  });
-});
-
-test("the log driver writes what was raised as an error, and what was cleared as information", async () => {
-  const lines: Record<string, unknown>[] = [];
-  const alerts = createLogAlerts({
-    log: createConsoleLog({ level: "info", print: (line) => lines.push(JSON.parse(line)) }),
-  });
-  const alert = {
-    id: "alrt_1",
-    messageId: "m",
-    kind: "job.dead",
-    subject: "a",
-    detail: { dead: 1 },
-    since: "s",
-    at: "a",
-  };
-  await alerts.tell({ ...alert, state: "raised", message: "it broke" });
-  await alerts.tell({ ...alert, state: "cleared", message: "Cleared: it broke" });
-  expect(lines).toMatchObject([
-    { level: "error", msg: "it broke", kind: "job.dead", subject: "a", state: "raised", detail: { dead: 1 } },
-    { level: "info", msg: "Cleared: it broke", state: "cleared" },
-  ]);
-});
 
 describe.each(Object.keys(engines))("alerts on %s", (engine) => {
   let opened: Opened;
-  let hook: ReturnType<typeof receiver>;
+  let hook: Receiver;
   beforeAll(async () => {
     opened = await (engines[engine] as () => Promise<Opened>)();
   }, 60_000);
@@ -163,62 +38,11 @@ describe.each(Object.keys(engines))("alerts on %s", (engine) => {
       tx.prepare((q, { scheduleRuns }) => q.delete(scheduleRuns))(),
     ]);
   });
-
-  const broken = defineJob({
-    name: "mail.send",
-    input: z.object({ how: z.enum(["die", "fail", "work"]) }),
-    retry: { attempts: 50 },
-  });
-
-  function world(db: Db) {
-    const clock = movingClock();
-    const events = createJobEvents({ log: silent });
-    const minutes = createJobMinutes({ db, events, log: silent, timer: false });
-    const store = createJobStore(db);
-    const queue = createQueue({ db, clock });
-    const mail = handle(broken, ({ how }) => {
-      if (how === "die") throw new PermanentError("the address ada@example.com is refused");
-      if (how === "fail") throw new Error("the server is away");
-    });
-    const worker = createWorker({
-      store,
-      handlers: [mail],
-      dispatch: databaseDispatch,
-      events,
-      clock,
-      log: silent,
-      concurrency: 10,
-    });
-    const webhook = createWebhookAlerts({
-      url: new Secret(hook.url),
-      secret: new Secret(SECRET),
-      clock: { now: Date.now },
-    });
-    const watch = (alerts: Alerts = webhook) =>
-      createAlertWatch({
-        db,
-        alerts,
-        clock,
-        log: silent,
-        find: createAlertRules({ db, thresholds, names: [broken.name] }),
-      });
-    const told = () => hook.received.map(({ type, data }) => `${type} ${data.kind} ${data.subject}`);
-    return {
-      clock,
-      queue,
-      watch,
-      told,
-      run: async () => {
-        await worker.runOnce();
-        await minutes.flush();
-      },
-      end: () => worker.stop(0),
-    };
-  }
+  const world = () => alertWorld(opened.db, hook);
   const rows = () => opened.db.all(opened.db.prepare((q, { alerts }) => q.select().from(alerts))(), { fresh: true });
 
   test("a job that died is told once, by whichever of three instances, and once more when none has died for a while", async () => {
-    const { clock, queue, watch, told, run, end } = world(opened.db);
+    const { clock, queue, watch, told, run, end } = world();
     const instances = [watch(), watch(), watch()];
     const look = () => Promise.all(instances.map((instance) => instance.look()));
     await queue.addMany(broken, [{ how: "die" }, { how: "die" }, { how: "work" }]);
@@ -252,7 +76,7 @@ describe.each(Object.keys(engines))("alerts on %s", (engine) => {
   });
 
   test("failed attempts are told when they reach the threshold, though no job has died", async () => {
-    const { queue, watch, told, run, end } = world(opened.db);
+    const { queue, watch, told, run, end } = world();
     const instance = watch();
     await queue.addMany(broken, [{ how: "fail" }, { how: "fail" }, { how: "work" }]);
     await run();
@@ -267,7 +91,7 @@ describe.each(Object.keys(engines))("alerts on %s", (engine) => {
   });
 
   test("jobs that wait too long are told, and not those of a queue that is paused", async () => {
-    const { clock, queue, watch, told, run, end } = world(opened.db);
+    const { clock, queue, watch, told, run, end } = world();
     const instance = watch();
     await queue.add(broken, { how: "work" });
     clock.move(5 * MINUTE - 1);
@@ -299,7 +123,7 @@ describe.each(Object.keys(engines))("alerts on %s", (engine) => {
   });
 
   test("jobs of a name that no worker knows are told of, until one does", async () => {
-    const { clock, queue, watch, told, end } = world(opened.db);
+    const { clock, queue, watch, told, end } = world();
     const instance = watch();
     const other = defineJob({ name: "report.make", input: z.object({}) });
     await queue.add(other, {});
@@ -319,7 +143,7 @@ describe.each(Object.keys(engines))("alerts on %s", (engine) => {
   });
 
   test("a schedule that was not fired, and a run that was missed, are told, and none that is paused", async () => {
-    const { clock, watch, told, end } = world(opened.db);
+    const { clock, watch, told, end } = world();
     const instance = watch();
     const now = toInstant(clock.now());
     const common = { pattern: "* * * * *", timezone: "UTC", jobName: "mail.send", nextAt: now };
@@ -352,7 +176,7 @@ describe.each(Object.keys(engines))("alerts on %s", (engine) => {
   });
 
   test("what could not be told is told later, by another instance too, and not more often than its pauses allow", async () => {
-    const { clock, queue, watch, told, run, end } = world(opened.db);
+    const { clock, queue, watch, told, run, end } = world();
     const [one, two] = [watch(), watch()];
     hook.now.status = 503;
     await queue.add(broken, { how: "die" });
@@ -377,7 +201,7 @@ describe.each(Object.keys(engines))("alerts on %s", (engine) => {
   });
 
   test("an instance that dies while it tells leaves the alert to another", async () => {
-    const { clock, queue, watch, told, run, end } = world(opened.db);
+    const { clock, queue, watch, told, run, end } = world();
     const dying = watch({ driver: "webhook", tell: () => new Promise(() => {}) });
     await queue.add(broken, { how: "die" });
     await run();
@@ -393,7 +217,7 @@ describe.each(Object.keys(engines))("alerts on %s", (engine) => {
   });
 
   test("a condition that ends before anybody could be told leaves nothing behind", async () => {
-    const { clock, watch, told, end } = world(opened.db);
+    const { clock, watch, told, end } = world();
     let holds = true;
     const rules = { kind: "job.dead" as const, subject: "x", message: "m", detail: {} };
     const instance = createAlertWatch({
@@ -414,7 +238,7 @@ describe.each(Object.keys(engines))("alerts on %s", (engine) => {
   });
 
   test("what waits longest is found beside 20,000 that wait", async () => {
-    const { clock, queue, watch, told, end } = world(opened.db);
+    const { clock, queue, watch, told, end } = world();
     await queue.add(broken, { how: "work" });
     clock.move(5 * MINUTE + 1);
     await queue.addMany(
