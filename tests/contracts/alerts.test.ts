@@ -4,23 +4,16 @@ import { z } from "zod";
 import { toInstant } from "../../src/core/clock.ts";
 import { newId } from "../../src/core/id.ts";
 import { createAlertWatch } from "../../src/modules/jobs/alerts.ts";
-import { openBunSqlite } from "../../src/ports/db/bun-sqlite.ts";
 import { defineJob } from "../../src/ports/queue/define.ts";
-import { type Opened, openPglite, openPostgres, openSqlite } from "../helpers/databases.ts";
-import { serverAnswers } from "../helpers/postgres.ts";
+import type { Opened } from "../helpers/databases.ts";
+import { engines } from "../helpers/engines.ts";
 import { alertWorld, broken, MINUTE, type Receiver, receiver, silent } from "./alerts.world.ts";
 
-const engines: Record<string, () => Promise<Opened>> = {
-  PGlite: () => openPglite("memory", openBunSqlite),
-  SQLite: () => openSqlite("memory", openBunSqlite),
-  ...((await serverAnswers()) && { PostgreSQL: () => openPostgres() }),
-};
-
-describe.each(Object.keys(engines))("alerts on %s", (engine) => {
+describe.each(engines)("alerts on $name", ({ open }) => {
   let opened: Opened;
   let hook: Receiver;
   beforeAll(async () => {
-    opened = await (engines[engine] as () => Promise<Opened>)();
+    opened = await open();
   }, 60_000);
   afterAll(() => opened.done());
   beforeEach(() => {

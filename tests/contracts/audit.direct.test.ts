@@ -6,12 +6,11 @@ import { systemClock } from "../../src/core/clock.ts";
 import { idPattern, newId } from "../../src/core/id.ts";
 import { createUsers } from "../../src/modules/users/service.ts";
 import { inward } from "../../src/policy/context.ts";
-import { openBunSqlite } from "../../src/ports/db/bun-sqlite.ts";
 import { capabilities, type Db } from "../../src/ports/db/port.ts";
 import { defineJob, handle, type JobContext } from "../../src/ports/queue/define.ts";
 import { abilities } from "../../src/rules.ts";
-import { type Opened, openPglite, openPostgres, openSqlite } from "../helpers/databases.ts";
-import { serverAnswers } from "../helpers/postgres.ts";
+import type { Opened } from "../helpers/databases.ts";
+import { engines } from "../helpers/engines.ts";
 import { commandContext, entriesOf, exported, run, sealAll, verdict } from "./audit.ts";
 
 const hidden = { hash: async () => "hash-of-a-password" } as never;
@@ -171,6 +170,4 @@ function contract(name: string, open: () => Promise<Opened>) {
   });
 }
 
-contract("PGlite", () => openPglite("memory", openBunSqlite));
-contract("bun:sqlite", () => openSqlite("memory", openBunSqlite));
-if (await serverAnswers()) contract("PostgreSQL", openPostgres);
+for (const { name, open } of engines) contract(name, open);

@@ -7,6 +7,7 @@ import { prune } from "../../src/modules/audit/prune.ts";
 import { createSealing } from "../../src/modules/audit/sealing.ts";
 import type { Fault } from "../../src/modules/audit/verify.ts";
 import { generateKeys, importKeys } from "../../src/modules/auth/keys.ts";
+import { createBunSql } from "../../src/ports/db/bun-sql.ts";
 import { openBunSqlite } from "../../src/ports/db/bun-sqlite.ts";
 import type { RunScript } from "../../src/ports/db/port.ts";
 import { type Opened, openPglite, openPostgres, openSqlite } from "../helpers/databases.ts";
@@ -342,4 +343,4 @@ const hasServer = await serverAnswers();
 // Each deed takes a database of its own. The two PostgreSQL engines keep the same rows.
 contract("PGlite", () => openPglite("memory", openBunSqlite), hasServer ? [] : deeds);
 contract("bun:sqlite", () => openSqlite("memory", openBunSqlite));
-if (hasServer) contract("PostgreSQL", openPostgres);
+if (hasServer) contract("PostgreSQL", () => openPostgres(createBunSql));

@@ -1,10 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { eq } from "drizzle-orm";
 import { newId } from "../../src/core/id.ts";
-import { openBunSqlite } from "../../src/ports/db/bun-sqlite.ts";
 import { type Db, must } from "../../src/ports/db/port.ts";
-import { type Opened, openPglite, openPostgres, openSqlite } from "../helpers/databases.ts";
-import { serverAnswers } from "../helpers/postgres.ts";
+import type { Opened } from "../helpers/databases.ts";
+import { engines } from "../helpers/engines.ts";
 
 const person = () => {
   const id = newId("user");
@@ -108,6 +107,4 @@ function committedContract(name: string, open: () => Promise<Opened>) {
   });
 }
 
-committedContract("PGlite", () => openPglite("memory", openBunSqlite));
-committedContract("bun:sqlite", () => openSqlite("memory", openBunSqlite));
-if (await serverAnswers()) committedContract("PostgreSQL", openPostgres);
+for (const { name, open } of engines) committedContract(name, open);

@@ -41,12 +41,12 @@ dbContract("bun:sqlite in memory", () => openSqlite("memory", openBunSqlite));
 dbContract("bun:sqlite on disk", () => openSqlite("file", openBunSqlite));
 
 for (const node of nodes) {
-  dbContractUnderNode(`node:sqlite on disk, ${node.name}`, node, "sqlite-file");
-  dbContractUnderNode(`node:sqlite in memory, ${node.name}`, node, "sqlite-memory");
-  if (hasServer) dbContractUnderNode(`PostgreSQL, ${node.name}`, node, "postgres");
+  dbContractUnderNode(`node:sqlite on disk, ${node.name}`, node, "node:sqlite");
+  dbContractUnderNode(`node:sqlite in memory, ${node.name}`, node, "node:sqlite in memory");
+  if (hasServer) dbContractUnderNode(`PostgreSQL, ${node.name}`, node, "PostgreSQL");
 }
 const newest = nodes.at(-1);
 if (newest) {
-  dbContractUnderNode(`PGlite, ${newest.name}`, newest, "pglite");
-  dbContractUnderNode(`D1, ${newest.name}`, newest, "d1");
+  dbContractUnderNode(`PGlite, ${newest.name}`, newest, "PGlite");
+  dbContractUnderNode(`D1, ${newest.name}`, newest, "D1");
 }

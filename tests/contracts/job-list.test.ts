@@ -8,23 +8,17 @@ import { redactJob } from "../../src/modules/jobs/redact.ts";
 import { userRules } from "../../src/modules/users/policy.ts";
 import { caslAbilities } from "../../src/policy/casl.ts";
 import { where } from "../../src/policy/where.ts";
-import { openBunSqlite } from "../../src/ports/db/bun-sqlite.ts";
-import { type Opened, openPglite, openPostgres, openSqlite } from "../helpers/databases.ts";
-import { serverAnswers } from "../helpers/postgres.ts";
+import type { Opened } from "../helpers/databases.ts";
+import { engines } from "../helpers/engines.ts";
 
-const engines: Record<string, () => Promise<Opened>> = {
-  PGlite: () => openPglite("memory", openBunSqlite),
-  SQLite: () => openSqlite("memory", openBunSqlite),
-  ...((await serverAnswers()) && { PostgreSQL: () => openPostgres() }),
-};
 const system = caslAbilities({ users: userRules, jobs: jobRules }).abilityFor({ type: "system", id: "test" });
 
-describe.each(Object.keys(engines))("the list of jobs on %s", (engine) => {
+describe.each(engines)("the list of jobs on $name", ({ open }) => {
   let opened: Opened;
   const ids: string[] = [];
   const now = toInstant(Date.now());
   beforeAll(async () => {
-    opened = await (engines[engine] as () => Promise<Opened>)();
+    opened = await open();
     for (let i = 0; i < 100; i++) ids.push(newId("job"));
     const rows = ids.map((id, i) => ({
       id,

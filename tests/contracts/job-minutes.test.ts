@@ -2,29 +2,22 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { sql } from "drizzle-orm";
 import { toInstant } from "../../src/core/clock.ts";
 import { unavailable } from "../../src/core/error.ts";
-import { openBunSqlite } from "../../src/ports/db/bun-sqlite.ts";
 import type { Db } from "../../src/ports/db/port.ts";
 import { createConsoleLog } from "../../src/ports/log/console.ts";
 import { createJobEvents } from "../../src/ports/queue/events.ts";
 import { createJobMinutes, purgeMinutes } from "../../src/ports/queue/minutes.ts";
-import { type Opened, openPglite, openPostgres, openSqlite } from "../helpers/databases.ts";
-import { serverAnswers } from "../helpers/postgres.ts";
+import type { Opened } from "../helpers/databases.ts";
+import { engines } from "../helpers/engines.ts";
 import { movingClock } from "./limits.ts";
-
-const engines: Record<string, () => Promise<Opened>> = {
-  PGlite: () => openPglite("memory", openBunSqlite),
-  SQLite: () => openSqlite("memory", openBunSqlite),
-  ...((await serverAnswers()) && { PostgreSQL: () => openPostgres() }),
-};
 
 const log = createConsoleLog({ level: "silent", print: () => {} });
 const all = (db: Db) =>
   db.all(db.prepare((q, { jobMinutes }) => q.select().from(jobMinutes).orderBy(jobMinutes.id))(), { fresh: true });
 
-describe.each(Object.keys(engines))("the minutes of jobs on %s", (name) => {
+describe.each(engines)("the minutes of jobs on $name", ({ open }) => {
   let opened: Opened;
   beforeAll(async () => {
-    opened = await (engines[name] as () => Promise<Opened>)();
+    opened = await open();
   }, 60_000);
   afterAll(() => opened.done());
 

@@ -6,6 +6,7 @@ import { inward } from "../../src/policy/context.ts";
 import { createMemoryBus } from "../../src/ports/bus/memory.ts";
 import type { Bus } from "../../src/ports/bus/port.ts";
 import { createPostgresBus } from "../../src/ports/bus/postgres.ts";
+import { createBunSql } from "../../src/ports/db/bun-sql.ts";
 import { openBunSqlite } from "../../src/ports/db/bun-sqlite.ts";
 import { createConsoleLog } from "../../src/ports/log/console.ts";
 import { databaseDispatch } from "../../src/ports/queue/database.ts";
@@ -145,6 +146,6 @@ operating(
 if (await serverAnswers())
   operating(
     "PostgreSQL",
-    () => openPostgres(),
+    () => openPostgres(createBunSql),
     (own) => createPostgresBus({ url: own?.url ?? "", log }),
   );

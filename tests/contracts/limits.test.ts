@@ -1,17 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { Redis } from "ioredis";
 import type { Clock } from "../../src/core/clock.ts";
-import { openBunSqlite } from "../../src/ports/db/bun-sqlite.ts";
 import { createDatabaseLimits } from "../../src/ports/limits/database.ts";
 import { createMemoryLimits } from "../../src/ports/limits/memory.ts";
 import type { Limits } from "../../src/ports/limits/port.ts";
 import { createRedisLimits } from "../../src/ports/limits/redis.ts";
 import { whenDown } from "../../src/ports/limits/when-down.ts";
 import { createConsoleLog } from "../../src/ports/log/console.ts";
-import { type Opened, openPglite, openPostgres, openSqlite } from "../helpers/databases.ts";
+import type { Opened } from "../helpers/databases.ts";
+import { engines, enginesUnderNode } from "../helpers/engines.ts";
 import { underNode } from "../helpers/nodes.ts";
 import { allHold } from "../helpers/peer.ts";
-import { serverAnswers } from "../helpers/postgres.ts";
 import { redisAnswers, redisUrl } from "../helpers/redis.ts";
 import { limitsCases, movingClock } from "./limits.ts";
 
@@ -83,52 +82,46 @@ describe.if(await redisAnswers())("Redis", () => {
   });
 });
 
-function databaseContract(name: string, open: () => Promise<Opened>) {
-  describe(name, () => {
-    let opened: Opened;
-    beforeAll(async () => {
-      opened = await open();
-    }, 30_000);
-    afterAll(() => opened?.done());
-    limitsContract((clock) => createDatabaseLimits({ db: opened.db, ...(clock && { clock }) }));
+describe.each(engines)("$name", ({ open }) => {
+  let opened: Opened;
+  beforeAll(async () => {
+    opened = await open();
+  }, 30_000);
+  afterAll(() => opened?.done());
+  limitsContract((clock) => createDatabaseLimits({ db: opened.db, ...(clock && { clock }) }));
 
-    test("two instances share one limit by the database's own time", async () => {
-      const instances = [createDatabaseLimits({ db: opened.db }), createDatabaseLimits({ db: opened.db })];
-      const rule = { limit: 50, windowMs: 3_600_000 };
-      const hits = Array.from({ length: 200 }, (_, i) => (instances[i % 2] as Limits).hit("shared", rule));
-      const verdicts = await Promise.all(hits);
-      expect(verdicts.filter(({ allowed }) => allowed)).toHaveLength(50);
-      const [{ emptyAt } = { emptyAt: 0 }] = await opened.db.all(
-        opened.db.prepare((q, { limitCounters: t }) => q.select({ emptyAt: t.emptyAt }).from(t).orderBy(t.emptyAt))(),
-        { fresh: true },
-      );
-      expect(emptyAt).toBeGreaterThan(0);
-    });
-
-    test("the sweep takes away the keys that are free, and no other", async () => {
-      const clock = movingClock();
-      const limits = createDatabaseLimits({ db: opened.db, clock });
-      const rows = () =>
-        opened.db.all(opened.db.prepare((q, { limitCounters: t }) => q.select({ id: t.id }).from(t))(), {
-          fresh: true,
-        });
-      clock.move(10 ** 15);
-      await limits.sweep();
-      expect(await rows()).toEqual([]);
-      await limits.hit("short", { limit: 1, windowMs: 1_000 });
-      await limits.hit("long", { limit: 1, windowMs: 2_000 });
-      clock.move(1_000);
-      await limits.sweep();
-      expect(await rows()).toEqual([{ id: "long" }]);
-    });
+  test("two instances share one limit by the database's own time", async () => {
+    const instances = [createDatabaseLimits({ db: opened.db }), createDatabaseLimits({ db: opened.db })];
+    const rule = { limit: 50, windowMs: 3_600_000 };
+    const hits = Array.from({ length: 200 }, (_, i) => (instances[i % 2] as Limits).hit("shared", rule));
+    const verdicts = await Promise.all(hits);
+    expect(verdicts.filter(({ allowed }) => allowed)).toHaveLength(50);
+    const [{ emptyAt } = { emptyAt: 0 }] = await opened.db.all(
+      opened.db.prepare((q, { limitCounters: t }) => q.select({ emptyAt: t.emptyAt }).from(t).orderBy(t.emptyAt))(),
+      { fresh: true },
+    );
+    expect(emptyAt).toBeGreaterThan(0);
   });
-}
 
-databaseContract("PGlite", () => openPglite("memory", openBunSqlite));
-databaseContract("bun:sqlite", () => openSqlite("file", openBunSqlite));
-if (await serverAnswers()) databaseContract("PostgreSQL", openPostgres);
+  test("the sweep takes away the keys that are free, and no other", async () => {
+    const clock = movingClock();
+    const limits = createDatabaseLimits({ db: opened.db, clock });
+    const rows = () =>
+      opened.db.all(opened.db.prepare((q, { limitCounters: t }) => q.select({ id: t.id }).from(t))(), {
+        fresh: true,
+      });
+    clock.move(10 ** 15);
+    await limits.sweep();
+    expect(await rows()).toEqual([]);
+    await limits.hit("short", { limit: 1, windowMs: 1_000 });
+    await limits.hit("long", { limit: 1, windowMs: 2_000 });
+    clock.move(1_000);
+    await limits.sweep();
+    expect(await rows()).toEqual([{ id: "long" }]);
+  });
+});
 
-for (const engine of ["node:sqlite", "d1"]) {
+for (const engine of enginesUnderNode) {
   test(`${engine} under Node does all of it`, async () => {
     const cases = [...limitsCases, { name: "the database's own time" }];
     expect(await underNode("limits.peer.ts", engine)).toEqual(allHold(cases));

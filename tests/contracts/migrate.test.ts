@@ -9,7 +9,8 @@ import { createPglite } from "../../src/ports/db/pglite.ts";
 import type { Db } from "../../src/ports/db/port.ts";
 import { createSqliteDb } from "../../src/ports/db/sqlite.ts";
 import { createFileClient } from "../../src/ports/db/sqlite-file.ts";
-import { type Opened, openPglite, openPostgres, openSqlite, temporaryFolder } from "../helpers/databases.ts";
+import { temporaryFolder } from "../helpers/databases.ts";
+import { engines } from "../helpers/engines.ts";
 import { ownDatabase, serverAnswers } from "../helpers/postgres.ts";
 
 const hasServer = await serverAnswers();
@@ -89,13 +90,7 @@ describe("two processes that migrate one empty database at the same time", () =>
 /** Changes by hand, as an operator would: past the port's statements, and outside of a migration. */
 const byHand = (db: Db, sql: string) => db.exclusively((run) => run(sql));
 
-const engines: [string, () => Promise<Opened>][] = [
-  ["PGlite", () => openPglite("memory", openBunSqlite)],
-  ["SQLite", () => openSqlite("memory", openBunSqlite)],
-  ...(hasServer ? [["PostgreSQL", openPostgres] as [string, () => Promise<Opened>]] : []),
-];
-
-for (const [name, open] of engines) {
+for (const { name, open } of engines) {
   describe(`migrations on ${name}`, () => {
     const on = (work: (db: Db) => Promise<void>) => async () => {
       const { db, done } = await open();

@@ -1,12 +1,11 @@
-/** Run by Node, where workerd's D1 and node:sqlite are: prints each case with its fault, or null. */
-import { openNodeSqlite } from "../../src/ports/db/node-sqlite.ts";
-import { openD1, openSqlite } from "../helpers/databases.ts";
+/** Run by Node with the name of an engine: prints each case with its fault, or null. */
+import { openUnderNode } from "../helpers/engines.node.ts";
 import { outcomes } from "../helpers/peer.ts";
 import { cronCases } from "./cron.ts";
 import { scheduleCases } from "./schedule.ts";
 import { scheduleWorld } from "./schedule.world.ts";
 
-const { db, done } = process.argv[2] === "d1" ? await openD1() : await openSqlite("file", openNodeSqlite);
+const { db, done } = await openUnderNode(process.argv[2]);
 const results = {
   ...(await outcomes(cronCases, ({ run }) => run())),
   ...(await outcomes(scheduleCases, ({ run }) => run(scheduleWorld(db)))),

@@ -3,18 +3,12 @@ import { expect, test } from "bun:test";
 import { newId } from "../../src/core/id.ts";
 import { limitJobs, sweepLimitsOften } from "../../src/modules/limits/jobs.ts";
 import { purgeRunsDaily, scheduleJobs } from "../../src/modules/schedules/jobs.ts";
-import { openBunSqlite } from "../../src/ports/db/bun-sqlite.ts";
 import { createDatabaseLimits } from "../../src/ports/limits/database.ts";
 import { createScheduleStore } from "../../src/ports/schedule/store.ts";
-import { openPglite, openSqlite } from "../helpers/databases.ts";
+import { embedded } from "../helpers/engines.ts";
 import { openSchedules } from "../helpers/schedules.ts";
 
-const engines = {
-  PGlite: () => openPglite("memory", openBunSqlite),
-  "bun:sqlite": () => openSqlite("memory", openBunSqlite),
-};
-
-for (const [engine, open] of Object.entries(engines)) {
+for (const { name: engine, open } of embedded) {
   test(`on ${engine} free counters go within five minutes, and runs after 90 days, while jobs go on in between`, async () => {
     const { db, done } = await open();
     const { limitCounters, scheduleRuns } = db.tables;

@@ -6,10 +6,10 @@ import users from "../../db/mock-data/users.json" with { type: "json" };
 import { type SeedOptions, seed } from "../../db/seed.ts";
 import { idPattern } from "../../src/core/id.ts";
 import { Secret } from "../../src/core/secret.ts";
-import { openBunSqlite } from "../../src/ports/db/bun-sqlite.ts";
 import type { Db } from "../../src/ports/db/port.ts";
 import { createNativePasswords } from "../../src/ports/passwords/native.ts";
-import { type Opened, openPglite, openSqlite } from "../helpers/databases.ts";
+import type { Opened } from "../helpers/databases.ts";
+import { embedded } from "../helpers/engines.ts";
 
 const passwords = createNativePasswords();
 const NOW = Date.parse("2026-11-22T12:00:00.000Z");
@@ -34,12 +34,7 @@ async function everything(db: Db) {
   return { users: u, sessions: s, entries: a };
 }
 
-const engines: [string, () => Promise<Opened>][] = [
-  ["PGlite", () => openPglite("memory", openBunSqlite)],
-  ["SQLite", () => openSqlite("memory", openBunSqlite)],
-];
-
-for (const [name, open] of engines) {
+for (const { name, open } of embedded) {
   describe(`seeds on ${name}`, () => {
     let opened: Opened;
     let db: Db;

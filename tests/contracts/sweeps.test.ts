@@ -6,9 +6,9 @@ import { newId } from "../../src/core/id.ts";
 import { authJobs, sweepSessions } from "../../src/modules/auth/jobs.ts";
 import { idempotencyJobs, sweepAnswers } from "../../src/modules/idempotency/jobs.ts";
 import { jobsJobs, purgeJobs } from "../../src/modules/jobs/jobs.ts";
-import { openBunSqlite } from "../../src/ports/db/bun-sqlite.ts";
 import { databaseDispatch } from "../../src/ports/queue/database.ts";
-import { type Opened, openPglite, openSqlite } from "../helpers/databases.ts";
+import type { Opened } from "../helpers/databases.ts";
+import { embedded } from "../helpers/engines.ts";
 import { type QueueWorld, queueWorld } from "./queue.world.ts";
 
 const DAY = 24 * 3_600_000;
@@ -96,5 +96,4 @@ function contract(name: string, open: () => Promise<Opened>) {
   });
 }
 
-contract("PGlite", () => openPglite("memory", openBunSqlite));
-contract("bun:sqlite", () => openSqlite("memory", openBunSqlite));
+for (const { name, open } of embedded) contract(name, open);
