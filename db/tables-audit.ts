@@ -1,4 +1,5 @@
 /** The tables of the audit trail. What holds of them together: docs/guides/audit.md. All are append-only, by trigger. */
+import { isNotNull } from "drizzle-orm";
 import type { Kit } from "./kit.ts";
 
 export function defineAudit(kit: Kit) {
@@ -10,6 +11,10 @@ export function defineAudit(kit: Kit) {
       /** `user`, `apiKey`, `system`, `anonymous`; or `database`, for what was changed by SQL beside the verbs. */
       actorType: kit.text().notNull(),
       actorId: kit.text(),
+      /** As what else it was done (src/core/actor.ts). */
+      impersonatorId: kit.text(),
+      apiKeyId: kit.text(),
+      organizationId: kit.text(),
       action: kit.text().notNull(),
       entityType: kit.text().notNull(),
       entityId: kit.text().notNull(),
@@ -27,6 +32,11 @@ export function defineAudit(kit: Kit) {
       kit.index("audit_entries_entity_index").on(t.entityId, t.createdAt, t.id),
       kit.index("audit_entries_actor_index").on(t.actorId, t.createdAt, t.id),
       kit.index("audit_entries_action_index").on(t.action, t.createdAt, t.id),
+      // An entry outside of any organization costs nothing here.
+      kit
+        .index("audit_entries_organization_index")
+        .on(t.organizationId, t.createdAt, t.id)
+        .where(isNotNull(t.organizationId)),
     ],
   );
 

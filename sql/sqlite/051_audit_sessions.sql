@@ -1,7 +1,7 @@
 -- What SQL beside the verbs changes in the tables that are told of beside users (050_audit_direct.sql): each changed row of which no entry of the
 -- row's own time tells gets one. An entry of a verb is about the row, or about what it belongs to: a session's user, a token's session.
 
--- A job deletes sessions that ended long ago, with their refresh tokens.
+-- Each refresh moves idle_at. A job deletes sessions that ended long ago, with their refresh tokens.
 drop trigger if exists sessions_audit_insert;
 create trigger sessions_audit_insert after insert on sessions
 when not exists (select 1 from audit_entries e where e.entity_id in (new.id, new.user_id) and e.created_at = new.created_at and e.actor_type <> 'database')
@@ -19,8 +19,8 @@ begin
   );
 end;
 drop trigger if exists sessions_audit_update;
-create trigger sessions_audit_update after update of user_id, expires_at, idle_at, revoked_at on sessions
-when (old.user_id <> new.user_id or old.expires_at <> new.expires_at or old.idle_at <> new.idle_at or old.revoked_at is not new.revoked_at)
+create trigger sessions_audit_update after update of user_id, expires_at, revoked_at on sessions
+when (old.user_id <> new.user_id or old.expires_at <> new.expires_at or old.revoked_at is not new.revoked_at)
   and (new.version = old.version or not exists (select 1 from audit_entries e where e.entity_id in (new.id, new.user_id) and e.created_at = new.updated_at and e.actor_type <> 'database'))
 begin
   insert into audit_entries (id, created_at, actor_type, action, entity_type, entity_id, old_value, new_value)

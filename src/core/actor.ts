@@ -1,10 +1,20 @@
+/** As what else somebody acts. The trail tells it with each entry, and a job keeps it for its own. Absent: nothing of it. */
+interface Acting {
+  /** The person behind one who acts as another. */
+  impersonatorId?: string;
+  /** The key that a person has shown in place of a login. A key that acts for itself is the actor. */
+  apiKeyId?: string;
+  /** The organization in which it is done. */
+  organizationId?: string;
+}
+
 /** Who acts. Every verb, whether it came by HTTP, from a job or from the command line, is done by one of these. */
 export type Actor =
   | { type: "anonymous" }
   /** `sessionId` is null for a person who has no session yet, because they are just registering. */
-  | { type: "user"; id: string; role: Role; sessionId: string | null }
-  | { type: "apiKey"; id: string; role: Role }
-  | { type: "system"; id: string };
+  | ({ type: "user"; id: string; role: Role; sessionId: string | null } & Acting)
+  | ({ type: "apiKey"; id: string; role: Role } & Acting)
+  | ({ type: "system"; id: string } & Acting);
 
 /** A person, who may have rules of their own. */
 export type Person = Extract<Actor, { type: "user" }>;
@@ -14,3 +24,12 @@ export type Role = (typeof roles)[number];
 
 export const anonymous: Actor = { type: "anonymous" };
 export const actorId = (actor: Actor): string | null => (actor.type === "anonymous" ? null : actor.id);
+/** As the trail writes it. */
+export function actingOf(actor: Actor): Record<keyof Acting, string | null> {
+  const { impersonatorId, apiKeyId, organizationId }: Acting = actor.type === "anonymous" ? {} : actor;
+  return {
+    impersonatorId: impersonatorId ?? null,
+    apiKeyId: apiKeyId ?? null,
+    organizationId: organizationId ?? null,
+  };
+}

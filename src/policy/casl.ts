@@ -13,7 +13,7 @@ import type {
   StoredRule,
   Subject,
 } from "./ability.ts";
-import { withActor } from "./actor-values.ts";
+import { lacks, withActor } from "./actor-values.ts";
 
 type RawRule = RawRuleOf<Ability>;
 
@@ -91,6 +91,8 @@ function allowInto(rules: RawRule[], from: RuleOrigin): Allow {
 
 function addStored(rules: RawRule[], rule: StoredRule, actor: Actor): void {
   const { id, scopeType, actions, subject, fields, inverted } = rule;
+  // Nobody is given more by what they do not have. What refuses goes by what the row says: no row is of no organization.
+  if (!inverted && lacks(rule.conditions, actor)) return;
   const conditions = rule.conditions === null ? undefined : withActor(rule.conditions, actor);
   const given: Given = { action: actions, subject, conditions, inverted, from: { layer: scopeType, name: id } };
   if (fields === null) add(rules, given);

@@ -32,7 +32,7 @@ const MAX_VALUES = 30;
 const LOGICAL = new Set(["$and", "$or", "$nor"]);
 const LISTS = new Set(["$in", "$nin"]);
 /** Any person: of a variable only the kind of its value is judged. */
-const somebody: Actor = { type: "user", id: "user_0", role: "user", sessionId: null };
+const somebody: Actor = { type: "user", id: "user_0", role: "user", sessionId: null, organizationId: "org_0" };
 
 /** What is wrong with the draft; nothing when it can be stored. By PostgreSQL's types, on each engine: SQLite knows a time for a text. */
 export function faultsOf(draft: RuleDraft, subjects: Subjects): RuleFault[] {

@@ -118,7 +118,7 @@ describe.each(engines)("On %s", (engine, open) => {
   const unknown: [what: string, row: Record<string, unknown>][] = [
     ["a column that is gone", { conditions: { nick: "Ann" } }],
     ["a value of another type", { conditions: { name: 3 } }],
-    ["a variable that no actor has", { conditions: { id: { $actor: "organizationId" } } }],
+    ["a variable that no actor has", { conditions: { id: { $actor: "sessionId" } } }],
     ["an action that there is not", { actions: ["frobnicate"] }],
     ["a field that is gone", { fields: ["nick"] }],
     ["no list of actions", { actions: { 0: "read" } }],

@@ -9,8 +9,8 @@ export const auditColumns = ({ auditEntries }: Tables) => getTableColumns(auditE
 export const auditSubject: SubjectSpec = {
   columns: auditColumns,
   fields: [
-    ...["actorType", "actorId", "action", "entityType", "entityId", "oldValue", "newValue", "reason"],
-    ...["requestId", "traceId", "address", "userAgent"],
+    ...["actorType", "actorId", "impersonatorId", "apiKeyId", "organizationId", "action", "entityType", "entityId"],
+    ...["oldValue", "newValue", "reason", "requestId", "traceId", "address", "userAgent"],
   ],
   judged: ["list", "read"],
 };

@@ -1,5 +1,5 @@
 import { type pgTables, secretNames } from "../../../db/tables.ts";
-import { actorId } from "../../core/actor.ts";
+import { actingOf, actorId } from "../../core/actor.ts";
 import { newId } from "../../core/id.ts";
 import type { Context } from "../../policy/context.ts";
 import { placeholders } from "../../ports/db/placeholders.ts";
@@ -32,6 +32,7 @@ export function audit(tx: Tx, ctx: Context, { action, entity, before, after }: C
     createdAt: ctx.now,
     actorType: ctx.actor.type,
     actorId: actorId(ctx.actor),
+    ...actingOf(ctx.actor),
     action,
     entityType: entity.type,
     entityId: entity.id,

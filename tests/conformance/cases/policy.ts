@@ -135,7 +135,7 @@ const stored: Case[] = [
         [{ conditions: { $where: "1" } }, "/conditions/$where"],
         [{ conditions: { version: "1" } }, "/conditions/version"],
         [{ conditions: { version: { $gt: { $actor: "id" } } } }, "/conditions/version/$gt"],
-        [{ conditions: { id: { $actor: "organizationId" } } }, "/conditions/id"],
+        [{ conditions: { id: { $actor: "sessionId" } } }, "/conditions/id"],
         [{ conditions: { id: { $actor: "id", $ne: "x" } } }, "/conditions/id/$actor"],
         [{ conditions: { role: { $in: ["admin", 3] } } }, "/conditions/role/$in/1"],
         [{ conditions: { $or: [{ name: "a" }, { createdAt: { $lt: "2026" } }] } }, "/conditions/$or/1/createdAt/$lt"],

@@ -103,6 +103,8 @@ export const trailCases: Case[] = [
       const until = (op: string) => `/v1/audit?filter[entityId][eq]=${id}&filter[createdAt][${op}]=${newest.createdAt}`;
       expect((await admin.api("GET", until("lt"))).data.length).toBeLessThan(5);
       expect((await admin.api("GET", until("gte"))).data[0].id).toBe(newest.id);
+      const nowhere = await admin.api("GET", "/v1/audit?filter[organizationId][eq]=org_nowhere");
+      expect([nowhere.status, nowhere.data]).toEqual([200, []]);
       expect((await admin.api("GET", "/v1/audit?filter[address][eq]=x")).status).toBe(422);
     },
   },
