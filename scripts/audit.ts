@@ -3,7 +3,6 @@ import { createReadStream, readFileSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { hostname, userInfo } from "node:os";
 import process from "node:process";
-import { parseArgs } from "node:util";
 import { fromInstant, systemClock, toInstant } from "../src/core/clock.ts";
 import { AppError } from "../src/core/error.ts";
 import { exportLines, NoSuchSeal } from "../src/modules/audit/export.ts";
@@ -12,9 +11,9 @@ import { prune } from "../src/modules/audit/prune.ts";
 import { createSealing } from "../src/modules/audit/sealing.ts";
 import { createVerifier, type Report } from "../src/modules/audit/verify.ts";
 import { importPublicKeys, type KeySet } from "../src/modules/auth/keys.ts";
-import { inward } from "../src/policy/context.ts";
-import { abilities } from "../src/rules.ts";
 import { openAuditKeys } from "../src/runtimes/open-audit.ts";
+import { flag, readArgs, text, type Wrong, wrongUse } from "./args.ts";
+import { commandContext } from "./context.ts";
 import { causesOf, nameOf, readEnv, withDb } from "./open.ts";
 
 const HELP = `The audit trail: takes it out, checks it, proves single entries, and gives up what is old.
@@ -51,7 +50,14 @@ Examples
   bun run audit verify trail.ndjson --key audit-keys.json --anchor seals.txt
   bun run audit prune --before 365d --export trail.ndjson --reason "Retention of one year"`;
 
-const { values: given, positionals } = read();
+const wrong: Wrong = wrongUse("audit", 2);
+const { values: given, positionals } = readArgs(
+  {
+    ...{ out: text, after: text, before: text, export: text, reason: text, anchor: text, key: text },
+    ...{ json: flag, help: flag },
+  },
+  wrong,
+);
 const [command, target] = positionals;
 const sha256 = (bytes: Uint8Array) => new Bun.CryptoHasher("sha256").update(bytes).digest();
 
@@ -64,34 +70,6 @@ const commands: Record<string, () => Promise<void>> = {
   "verify-proof": checkProof,
   prune: pruneCommand,
 };
-
-function read() {
-  const text = { type: "string" } as const;
-  const flag = { type: "boolean" } as const;
-  try {
-    return parseArgs({
-      allowPositionals: true,
-      options: {
-        out: text,
-        after: text,
-        before: text,
-        export: text,
-        reason: text,
-        anchor: text,
-        key: text,
-        json: flag,
-        help: flag,
-      },
-    });
-  } catch (error) {
-    return wrong((error as Error).message);
-  }
-}
-
-function wrong(message: string): never {
-  console.error(`${message}\nbun run audit --help tells what there is.`);
-  process.exit(2);
-}
 
 function cannot(error: unknown): never {
   console.error(error instanceof Error ? causesOf(error) : String(error));
@@ -211,12 +189,8 @@ async function pruneCommand(): Promise<void> {
   const keys = await openAuditKeys(env);
   if (!keys) wrong("There is no AUDIT_KEYS here: what is given up is sealed.");
   const report = await verified(file);
-  const actor = { type: "system", id: "command" } as const;
-  const ability = abilities.abilityFor(actor);
-  const now = toInstant(systemClock.now());
-  const by = { requestId: null, traceId: null, now, signal: new AbortController().signal };
   const userAgent = `bun run audit prune, ${userInfo().username}@${hostname()}`;
-  const ctx = inward(by, { actor, ability, userAgent, reason: given.reason ?? null });
+  const ctx = commandContext({ reason: given.reason, userAgent });
   await inDatabase(async (db) => {
     const { seal, deleted } = await prune({ db, keys }, ctx, before, report);
     const text = seal === 0 ? "There is nothing to prune" : `Pruned up to seal ${seal}, ${deleted} entries`;

@@ -1,6 +1,5 @@
 /** `policy <command>`: why somebody may do something, or may not. `policy --help` tells all. */
 import process from "node:process";
-import { parseArgs } from "node:util";
 import { and, eq, sql } from "drizzle-orm";
 import { tablesOf } from "../db/tables.ts";
 import { AppError } from "../src/core/error.ts";
@@ -15,6 +14,7 @@ import { nameable } from "../src/policy/subjects.ts";
 import type { Builders, Db } from "../src/ports/db/port.ts";
 import { createConsoleLog } from "../src/ports/log/console.ts";
 import { abilities, subjects } from "../src/rules.ts";
+import { flag, readArgs, text, type Wrong, wrongUse } from "./args.ts";
 import { readEnv, withDb } from "./open.ts";
 
 const HELP = `The policy: explains decisions, and tells what rules can be about.
@@ -42,33 +42,16 @@ Examples
   bun run policy explain --action list --subject User
   bun run policy subjects`;
 
-const { values: given, positionals } = read();
+const wrong: Wrong = wrongUse("policy", 2);
+const { values: given, positionals } = readArgs(
+  { user: text, action: text, subject: text, row: text, field: { ...text, multiple: true }, json: flag, help: flag },
+  wrong,
+);
 const [command] = positionals;
 if (given.help || command === undefined) console.log(HELP);
 else if (command === "subjects") tellSubjects();
 else if (command === "explain") await withDb(readEnv(), (db) => explain(db).catch(cannot));
 else wrong(`There is no command "${command}".`);
-
-function read() {
-  const text = { type: "string" } as const;
-  const flag = { type: "boolean" } as const;
-  try {
-    return parseArgs({
-      allowPositionals: true,
-      options: {
-        user: text,
-        action: text,
-        subject: text,
-        row: text,
-        field: { type: "string", multiple: true },
-        json: flag,
-        help: flag,
-      },
-    });
-  } catch (error) {
-    return wrong((error as Error).message);
-  }
-}
 
 async function explain(db: Db): Promise<void> {
   const { user, action, subject, row, field } = given;
@@ -106,11 +89,6 @@ function tellSubjects(): void {
     if (spec.fields.length > 0) console.log(`  fields       ${nameable(spec).join(", ")}`);
     console.log(`  row by row   ${spec.judged.join(", ") || "no action"}`);
   }
-}
-
-function wrong(message: string): never {
-  console.error(`${message}\nbun run policy --help tells what there is.`);
-  process.exit(2);
 }
 
 function cannot(error: unknown): never {

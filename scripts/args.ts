@@ -1,0 +1,26 @@
+/** How commands with words and options read what they are given, and how they end when it is wrong. */
+import process from "node:process";
+import { type ParseArgsOptionsConfig, parseArgs } from "node:util";
+
+export type Wrong = (message: string) => never;
+
+/** Says in one line what is wrong and where to read on, and ends the process. */
+export const wrongUse =
+  (command: string, exitCode: 1 | 2): Wrong =>
+  (message) => {
+    console.error(`${message} \`bun run ${command} --help\` tells all.`);
+    process.exit(exitCode);
+  };
+
+export function readArgs<O extends ParseArgsOptionsConfig>(options: O, wrong: Wrong) {
+  try {
+    return parseArgs({ allowPositionals: true, options });
+  } catch (error) {
+    // Its second sentence tells how to pass a word that begins with a dash, which nothing here does.
+    const message = error instanceof Error ? error.message : String(error);
+    return wrong(`${message.split(". ")[0]}.`);
+  }
+}
+
+export const text = { type: "string" } as const;
+export const flag = { type: "boolean" } as const;
