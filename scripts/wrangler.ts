@@ -9,6 +9,7 @@ export interface WorkerConfig {
   secrets?: { required: string[] };
   d1_databases?: { binding: string; database_name: string; database_id: string; migrations_dir: string }[];
   kv_namespaces?: { binding: string; id: string }[];
+  r2_buckets?: { binding: string; bucket_name: string }[];
   hyperdrive?: { binding: string; id: string }[];
   queues?: {
     producers: { binding: string; queue: string }[];

@@ -127,15 +127,27 @@ export const webhookUrl = () =>
 
 export type AnchorPlace =
   | { readonly kind: "file"; readonly path: string }
-  | { readonly kind: "webhook"; readonly url: Secret };
+  | { readonly kind: "webhook"; readonly url: Secret }
+  /** The R2 binding SEALS. */
+  | { readonly kind: "r2" }
+  | { readonly kind: "s3"; readonly url: string };
 
 export const anchors = () =>
-  listOf("file:<path> and https://… addresses, with commas between them", (text): AnchorPlace | undefined => {
-    const path = /^file:(.+)$/.exec(text)?.[1];
-    if (path) return { kind: "file", path };
-    const url = secretUrl(["http:", "https:"])(text);
-    return url && { kind: "webhook", url };
-  });
+  listOf(
+    "file:<path>, https://…, s3:https://<host>/<bucket>/<prefix> and r2:, with commas between them",
+    (text): AnchorPlace | undefined => {
+      if (text === "r2:") return { kind: "r2" };
+      const path = /^file:(.+)$/.exec(text)?.[1];
+      if (path) return { kind: "file", path };
+      const bucket = /^s3:(.+)$/.exec(text)?.[1];
+      if (bucket !== undefined) {
+        const { data } = publicUrl().safeParse(bucket);
+        return data === undefined ? undefined : { kind: "s3", url: data };
+      }
+      const url = secretUrl(["http:", "https:"])(text);
+      return url && { kind: "webhook", url };
+    },
+  );
 
 /** As Standard Webhooks writes it. */
 export const webhookSecret = () =>

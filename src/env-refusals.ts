@@ -15,6 +15,7 @@ export interface Surroundings {
   readonly platform: Platform;
   readonly hasD1: boolean;
   readonly hasKv: boolean;
+  readonly hasR2: boolean;
   readonly hasQueue: boolean;
   /** Whether a setting has a text, rightly or wrongly: its own or its default. */
   readonly given: (name: SettingName) => boolean;
@@ -23,7 +24,7 @@ export interface Surroundings {
 /** `values` lacks what was faulty by itself, so that one mistake is reported once. */
 export function refusals(
   values: Partial<Values>,
-  { mode, platform, hasD1, hasKv, hasQueue, given }: Surroundings,
+  { mode, platform, hasD1, hasKv, hasR2, hasQueue, given }: Surroundings,
 ): EnvFault[] {
   const faults: EnvFault[] = [];
   const unless = (holds: boolean, name: SettingName, expected: string) => {
@@ -94,10 +95,13 @@ export function refusals(
     "ALERT_WEBHOOK_SECRET",
     "to be set beside ALERT_WEBHOOK_URL",
   );
+  const anchors = new Set(values.AUDIT_ANCHORS?.map(({ kind }) => kind));
+  unless(!worker || !anchors.has("file"), "AUDIT_ANCHORS", "no file:, on Workers");
+  unless(!anchors.has("r2") || hasR2, "AUDIT_ANCHORS", "the R2 binding SEALS of a Worker, for r2:");
   unless(
-    !worker || !values.AUDIT_ANCHORS?.some(({ kind }) => kind === "file"),
+    !anchors.has("s3") || (given("AUDIT_S3_ACCESS_KEY_ID") && given("AUDIT_S3_SECRET_ACCESS_KEY")),
     "AUDIT_ANCHORS",
-    "no file:, on Workers",
+    "AUDIT_S3_ACCESS_KEY_ID and AUDIT_S3_SECRET_ACCESS_KEY to be set, for s3:",
   );
   if (mode !== "production") return faults;
 

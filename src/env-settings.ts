@@ -1,6 +1,6 @@
 /**
  * Every setting: its format, its default and what it is for. `.env.example` and the Worker's types are generated from this list, and
- * the start-up check reads it (env.ts).
+ * the start-up check reads it (env-described.ts, env.ts).
  */
 import { z } from "zod";
 import * as f from "./env-formats.ts";
@@ -16,7 +16,7 @@ interface About {
   required?: "in production";
 }
 
-const notes = z.registry<About>();
+export const notes = z.registry<About>();
 const days = (n: number) => String(n * 86_400);
 
 export const schema = z.object({
@@ -229,7 +229,21 @@ export const schema = z.object({
   }),
   AUDIT_ANCHORS: f.anchors().optional().register(notes, {
     group: "Audit",
-    about: "Where each newest seal is kept besides the database; on Workers no file. Default: nowhere.",
+    about:
+      "Where each newest seal is kept besides the database: a file, a webhook, a bucket of S3's protocol, or (r2:) the R2 binding SEALS of a Worker, which has no files. Default: nowhere.",
+  }),
+  AUDIT_S3_REGION: f.word().register(notes, {
+    group: "Audit",
+    about: "The region of the bucket of an s3: anchor; auto for R2.",
+    fallback: "us-east-1",
+  }),
+  AUDIT_S3_ACCESS_KEY_ID: f.secret(1, 256).optional().register(notes, {
+    group: "Audit",
+    about: "The key that objects are put there with. It needs no other right than to put.",
+  }),
+  AUDIT_S3_SECRET_ACCESS_KEY: f.secret(1, 256).optional().register(notes, {
+    group: "Audit",
+    about: "Its secret.",
   }),
 
   LIMIT_API: f.limit().register(notes, {
@@ -267,30 +281,3 @@ export const schema = z.object({
 
 export type Values = z.output<typeof schema>;
 export type SettingName = keyof Values;
-
-/** A setting, as documents show it and as the start-up check reads it. `expects` is the very phrase that a fault shows. */
-export interface Setting {
-  readonly name: SettingName;
-  readonly group: string;
-  readonly about: string;
-  readonly expects: string;
-  readonly fallback: Readonly<Record<Mode, string | null>>;
-  readonly required: "in production" | null;
-  readonly schema: z.ZodType;
-}
-
-export const settings: readonly Setting[] = Object.entries(schema.shape).map(([name, field]) => {
-  const note = notes.get(field);
-  if (!note) throw new Error(`${name} has no description`);
-  const { fallback } = note;
-  const inMode = (mode: Mode) => (typeof fallback === "string" ? fallback : (fallback?.[mode] ?? null));
-  return {
-    name: name as SettingName,
-    group: note.group,
-    about: note.about,
-    expects: field.safeParse(null).error?.issues[0]?.message ?? "",
-    fallback: { development: inMode("development"), test: inMode("test"), production: inMode("production") },
-    required: note.required ?? null,
-    schema: field,
-  };
-});

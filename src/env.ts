@@ -1,7 +1,9 @@
 /** From the raw environment to settings that the rest is built from. Pure: it reads only what it is given, and only once, at start. */
+
+import { settings } from "./env-described.ts";
 import type { EnvFault, Platform } from "./env-refusals.ts";
 import { refusals } from "./env-refusals.ts";
-import { type Mode, modes, type SettingName, settings, type Values } from "./env-settings.ts";
+import { type Mode, modes, type SettingName, type Values } from "./env-settings.ts";
 
 /** Every fault of an environment, one a line: the name and what is expected there. Values never stand in it. */
 export class EnvError extends Error {
@@ -40,9 +42,10 @@ export function parseEnv(record: Record<string, unknown>, platform: Platform = "
     else faults.push({ name, expected: expects });
   }
   const given = (name: SettingName) => texts[name] !== undefined;
-  const hasKv = isKv(record.CACHE);
+  const hasKv = isStore(record.CACHE);
+  const hasR2 = isStore(record.SEALS);
   const hasQueue = isQueue(record.JOBS);
-  faults.push(...refusals(values, { mode, platform, hasD1: bindings === "d1:", hasKv, hasQueue, given }));
+  faults.push(...refusals(values, { mode, platform, hasD1: bindings === "d1:", hasKv, hasR2, hasQueue, given }));
   if (faults.length > 0) throw new EnvError(faults);
   return arrange(values as Values, platform, { hasKv, hasQueue }, misspellings(Object.keys(record)));
 }
@@ -72,7 +75,7 @@ function bindingsOf({ DB, HYPERDRIVE }: Record<string, unknown>): string | null 
   return typeof HYPERDRIVE.connectionString === "string" ? HYPERDRIVE.connectionString : null;
 }
 
-const isKv = (binding: unknown): boolean => typeof binding === "object" && binding !== null && "put" in binding;
+const isStore = (binding: unknown): boolean => typeof binding === "object" && binding !== null && "put" in binding;
 const isQueue = (binding: unknown): boolean =>
   typeof binding === "object" && binding !== null && "sendBatch" in binding;
 
@@ -139,7 +142,19 @@ function arrange(v: Values, platform: Platform, { hasKv, hasQueue }: Bound, warn
       waitingMs: v.ALERT_WAITING_S * 1000,
     }),
     /** Keys: the first signs, all verify; null: nothing is sealed, or by a key that is made at start (runtimes/open-audit.ts). */
-    audit: Object.freeze({ keys: v.AUDIT_KEYS ?? null, anchors: v.AUDIT_ANCHORS ?? none }),
+    audit: Object.freeze({
+      keys: v.AUDIT_KEYS ?? null,
+      anchors: v.AUDIT_ANCHORS ?? none,
+      /** Of anchors in S3; there where one is asked for. */
+      s3:
+        v.AUDIT_S3_ACCESS_KEY_ID && v.AUDIT_S3_SECRET_ACCESS_KEY
+          ? Object.freeze({
+              region: v.AUDIT_S3_REGION,
+              accessKeyId: v.AUDIT_S3_ACCESS_KEY_ID,
+              secretAccessKey: v.AUDIT_S3_SECRET_ACCESS_KEY,
+            })
+          : null,
+    }),
     log: Object.freeze({ level: v.LOG_LEVEL, format: platform === "worker" ? "json" : v.LOG_FORMAT }),
     /** For the log at start: names that are probably misspelt. */
     warnings: Object.freeze(warnings),

@@ -1,11 +1,8 @@
-/** The keys that seal the audit trail, and where seals are kept besides the database. */
+/** The keys that seal the audit trail. */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Env } from "../env.ts";
 import { generateKeys, importKeys, type KeySet, type SigningJwk } from "../modules/auth/keys.ts";
-import { createFileAnchor } from "../ports/anchor/node-file.ts";
-import type { Anchor } from "../ports/anchor/port.ts";
-import { createWebhookAnchor } from "../ports/anchor/webhook.ts";
 
 /** Where development keeps the key that it has made, so that what was sealed before a restart can be verified after it. */
 const KEY_FILE = ".data/audit-keys.json";
@@ -30,8 +27,3 @@ async function keptKeys(): Promise<SigningJwk[]> {
   await writeFile(KEY_FILE, JSON.stringify({ keys }), { mode: 0o600, flag: "wx" });
   return keys;
 }
-
-export const openAnchors = ({ audit }: Env): Anchor[] =>
-  audit.anchors.map((anchor) =>
-    anchor.kind === "file" ? createFileAnchor(anchor.path) : createWebhookAnchor({ url: anchor.url }),
-  );

@@ -6,6 +6,7 @@ import type { Deps } from "../deps.ts";
 import { type Env, EnvError, parseEnv } from "../env.ts";
 import { loadKeys } from "../modules/auth/keys.ts";
 import { jobCheck, type Lifecycle, scheduleCheck } from "../modules/health/service.ts";
+import { createFileAnchor } from "../ports/anchor/node-file.ts";
 import type { Log } from "../ports/log/port.ts";
 import type { Passwords } from "../ports/passwords/port.ts";
 import { createScheduler } from "../ports/schedule/scheduler.ts";
@@ -14,7 +15,8 @@ import { createWork } from "../work.ts";
 import { assets } from "./assets.ts";
 import { readOwnEnvironment } from "./dotenv.ts";
 import { openAlerts } from "./open-alerts.ts";
-import { openAnchors, openAuditKeys } from "./open-audit.ts";
+import { openAnchors } from "./open-anchors.ts";
+import { openAuditKeys } from "./open-audit.ts";
 import { openBus } from "./open-bus.ts";
 import { openCache } from "./open-cache.ts";
 import { type Drivers, openDb } from "./open-db.ts";
@@ -81,7 +83,7 @@ async function run(runtime: Runtime, env: Env, log: Log): Promise<void> {
     scheduler,
     keys,
     auditKeys,
-    anchors: openAnchors(env),
+    anchors: openAnchors(env, { file: createFileAnchor }),
     checks: [
       ...readiness(db),
       ...limitChecks,

@@ -7,7 +7,6 @@ import type { Deps } from "../deps.ts";
 import { type Env, EnvError, parseEnv } from "../env.ts";
 import { importKeys, loadKeys } from "../modules/auth/keys.ts";
 import { databaseChecks, jobCheck, scheduleCheck } from "../modules/health/service.ts";
-import { createWebhookAnchor } from "../ports/anchor/webhook.ts";
 import { createMemoryBus } from "../ports/bus/memory.ts";
 import { createKvStore } from "../ports/cache/kv.ts";
 import { type CacheOptions, createCache } from "../ports/cache/manager.ts";
@@ -26,6 +25,7 @@ import { createScheduler, type Scheduler } from "../ports/schedule/scheduler.ts"
 import { schedules } from "../schedules.ts";
 import { alertWatch, jobHandlers } from "../work.ts";
 import { openAlerts } from "./open-alerts.ts";
+import { openAnchors } from "./open-anchors.ts";
 import { openWorkerDb, type WorkerDb } from "./worker-db.ts";
 import type { WorkerEnv } from "./worker-env.gen.ts";
 import { createWorkerJobs, type WorkerJobs } from "./worker-jobs.ts";
@@ -115,9 +115,7 @@ async function build(bindings: Bindings): Promise<Built | null> {
       scheduler,
       keys: await loadKeys(env.jwt.keys),
       auditKeys,
-      anchors: env.audit.anchors.flatMap((anchor) =>
-        anchor.kind === "webhook" ? [createWebhookAnchor({ url: anchor.url })] : [],
-      ),
+      anchors: openAnchors(env, { bucket: bindings.SEALS }),
       checks: [
         ...databaseChecks(db, schemaVersion, expectedVersion(db.dialect)),
         scheduleCheck(scheduler, false),

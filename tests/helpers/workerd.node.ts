@@ -20,8 +20,13 @@ const { root, config, admin }: HarnessOptions = JSON.parse((await lines.next()).
 
 const harness = createTestHarness({ root, workers: [{ config: config as never }] });
 const { url } = await harness.listen();
-const worker = harness.getWorker<{ DB?: D1Database }>();
-const { DB } = await worker.getEnv();
+interface Bucket {
+  put(key: string, text: string): Promise<unknown>;
+  list(): Promise<{ objects: { key: string }[] }>;
+  get(key: string): Promise<{ text(): Promise<string> } | null>;
+}
+const worker = harness.getWorker<{ DB?: D1Database; SEALS?: Bucket }>();
+const { DB, SEALS } = await worker.getEnv();
 if (DB) {
   await worker.applyD1Migrations("DB");
   await seed(createSqliteDb("d1", createD1Client(DB)), {
@@ -36,6 +41,13 @@ print({ value: { url: url.href.replace(/\/$/, "") } });
 
 async function answer(question: Question): Promise<unknown> {
   if (question.ask === "logs") return harness.getLogs().map(({ level, message }) => ({ level, message }));
+  if (question.ask === "seals") {
+    for (const [key, text] of Object.entries(question.put)) await SEALS?.put(key, text);
+    const { objects } = (await SEALS?.list()) ?? { objects: [] };
+    return Object.fromEntries(
+      await Promise.all(objects.map(async ({ key }) => [key, await (await SEALS?.get(key))?.text()])),
+    );
+  }
   if (question.ask === "tick") return worker.scheduled({ cron: "* * * * *", scheduledTime: new Date() });
   if (!DB) throw new Error("this Worker has no D1");
   const [first] = await DB.batch([DB.prepare(question.text).bind(...question.params)]);

@@ -43,6 +43,8 @@ export interface Worker {
   logs(): Promise<Print[]>;
   /** Runs SQL on the Worker's D1. */
   query(text: string, params?: readonly string[]): Promise<Record<string, unknown>[]>;
+  /** What the objects of its bucket SEALS hold, by name; after these were put. */
+  seals(put?: Record<string, string>): Promise<Record<string, string>>;
   /** As the cron trigger does each minute. Resolves when all of it is done. */
   tick(): Promise<void>;
   stop(): Promise<void>;
@@ -60,7 +62,11 @@ export interface HarnessOptions {
   admin: Admin;
 }
 /** What it is asked then. */
-export type Question = { ask: "logs" } | { ask: "tick" } | { ask: "query"; text: string; params: readonly string[] };
+export type Question =
+  | { ask: "logs" }
+  | { ask: "seals"; put: Record<string, string> }
+  | { ask: "tick" }
+  | { ask: "query"; text: string; params: readonly string[] };
 
 const ADMIN: Admin = { email: "admin@example.com", password: "Correct-horse-battery-9" };
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -88,6 +94,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       admin,
       logs: () => ask({ ask: "logs" }) as Promise<Print[]>,
       query: (text, params = []) => ask({ ask: "query", text, params }) as Promise<Record<string, unknown>[]>,
+      seals: (put = {}) => ask({ ask: "seals", put }) as Promise<Record<string, string>>,
       tick: async () => void (await ask({ ask: "tick" })),
       stop,
     };
@@ -122,6 +129,7 @@ async function configOf({ database, vars, main, queue }: WorkerOptions, folder: 
           d1_databases: (d1_databases ?? []).map((d1) => ({ ...d1, migrations_dir })),
           // Beside D1 values are cached in KV, beside PostgreSQL in the isolate's memory.
           kv_namespaces: [{ binding: "CACHE", id: "local" }],
+          r2_buckets: [{ binding: "SEALS", bucket_name: "seals" }],
         }
       : {
           hyperdrive: [

@@ -4,8 +4,9 @@ import { inspect } from "node:util";
 import fc from "fast-check";
 import { outputs } from "../../scripts/env-example.ts";
 import { EnvError, parseEnv } from "../../src/env.ts";
+import { settings } from "../../src/env-described.ts";
 import type { Platform } from "../../src/env-refusals.ts";
-import { modes, settings } from "../../src/env-settings.ts";
+import { modes } from "../../src/env-settings.ts";
 import type { WorkerEnv } from "../../src/runtimes/worker-env.gen.ts";
 
 const b64 = (byte: number) =>
@@ -488,7 +489,7 @@ describe("the audit trail", () => {
     const own = keys(key("seals", { d: b64(9), x: b64(8) }));
     expect(parseEnv({ ...production, AUDIT_KEYS: own }).audit.keys?.reveal()).toHaveLength(1);
     expect(faultsOf({ ...production, AUDIT_KEYS: production.JWT_KEYS })).toEqual(["AUDIT_KEYS"]);
-    expect(parseEnv(production).audit).toEqual({ keys: null, anchors: [] });
+    expect(parseEnv(production).audit).toEqual({ keys: null, anchors: [], s3: null });
   });
 
   test("anchors are files and addresses, and on Workers addresses alone", () => {
@@ -496,7 +497,14 @@ describe("the audit trail", () => {
     const { anchors } = parseEnv({ AUDIT_ANCHORS }).audit;
     expect(anchors).toMatchObject([{ kind: "file", path: ".data/seals" }, { kind: "webhook" }]);
     expect(inspect(anchors)).not.toContain("token");
-    expect(faultsOf({ AUDIT_ANCHORS: "s3://bucket" })).toEqual(["AUDIT_ANCHORS"]);
+    for (const wrong of ["s3://bucket", "s3:bucket", "s3:https://a:b@host/bucket", "r2:bucket"])
+      expect(faultsOf({ AUDIT_ANCHORS: wrong })).toEqual(["AUDIT_ANCHORS"]);
+    const bucket = { AUDIT_ANCHORS: "s3:https://s3.example.com/bucket/seals/", AUDIT_S3_REGION: "auto" };
+    expect(faultsOf(bucket)).toEqual(["AUDIT_ANCHORS"]);
+    const s3 = parseEnv({ ...bucket, AUDIT_S3_ACCESS_KEY_ID: "id-of-a-key", AUDIT_S3_SECRET_ACCESS_KEY: "its-secret" });
+    expect(s3.audit.anchors).toEqual([{ kind: "s3", url: "https://s3.example.com/bucket/seals" }]);
+    expect(inspect(s3.audit)).not.toMatch(/id-of-a-key|its-secret/);
+    expect(faultsOf({ AUDIT_ANCHORS: "r2:" })).toEqual(["AUDIT_ANCHORS"]);
     const worker = {
       ...production,
       PUBLIC_URL: "https://api.example.com",
@@ -505,5 +513,7 @@ describe("the audit trail", () => {
     };
     expect(faultsOf({ ...worker, AUDIT_ANCHORS }, "worker")).toEqual(["AUDIT_ANCHORS"]);
     expect(faultsOf({ ...worker, AUDIT_ANCHORS: "https://keep.example.com" }, "worker")).toEqual([]);
+    expect(faultsOf({ ...worker, AUDIT_ANCHORS: "r2:" }, "worker")).toEqual(["AUDIT_ANCHORS"]);
+    expect(faultsOf({ ...worker, AUDIT_ANCHORS: "r2:", SEALS: { put() {} } }, "worker")).toEqual([]);
   });
 });
