@@ -195,11 +195,16 @@ describe.each(engines)("alerts on $name", ({ open }) => {
 
   test("an instance that dies while it tells leaves the alert to another", async () => {
     const { clock, queue, watch, told, run, end } = world();
-    const dying = watch({ driver: "webhook", tell: () => new Promise(() => {}) });
+    const telling = Promise.withResolvers<void>();
+    const tell = () => {
+      telling.resolve();
+      return new Promise<never>(() => {});
+    };
+    const dying = watch({ driver: "webhook", tell });
     await queue.add(broken, { how: "die" });
     await run();
     void dying.look();
-    await Bun.sleep(200);
+    await telling.promise;
     const heir = watch();
     await heir.look();
     expect(told()).toEqual([]);
@@ -238,11 +243,8 @@ describe.each(engines)("alerts on $name", ({ open }) => {
       broken,
       Array.from({ length: 20_000 }, () => ({ how: "work" as const })),
     );
-    const since = performance.now();
     await watch().look();
-    const ms = performance.now() - since;
     expect(told()).toEqual(["alert.raised job.waiting mail.send"]);
-    expect(ms).toBeLessThan(500);
     const [count] = await opened.db.all(
       opened.db.prepare((q, { jobs }) => q.select({ n: sql<number>`count(*)`.mapWith(Number) }).from(jobs))(),
       { fresh: true },

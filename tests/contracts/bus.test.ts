@@ -67,7 +67,7 @@ function remoteContract(driver: "postgres" | "redis", url: () => string, make: M
       test(`under ${node.name} it does all of it`, async () => {
         const found = await onNode(node, "bus.peer.ts", driver, url());
         expect(found).toEqual(allHold([...busCases, ...sharedBusCases]));
-      }, 30_000);
+      }, 180_000);
     }
 
     describe("while the connection is bad", () => {

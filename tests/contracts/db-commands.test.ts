@@ -132,5 +132,5 @@ describe.skipIf(nodes.length === 0)("D1", () => {
     expect(await checkSchema(db)).toEqual([]);
     expect(await schemaVersion(db)).toBe(expectedVersion("sqlite"));
     await db.close();
-  }, 60_000);
+  }, 180_000);
 });

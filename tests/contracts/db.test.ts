@@ -24,7 +24,7 @@ function dbContractUnderNode(name: string, node: Node, engine: string) {
     let results: Outcomes;
     beforeAll(async () => {
       results = await onNode(node, "db.peer.ts", engine);
-    }, 60_000);
+    }, 180_000);
     for (const { name } of dbCases) test(name, () => expect(results[name]).toBeNull());
   });
 }

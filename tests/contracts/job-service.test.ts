@@ -19,6 +19,7 @@ import { createWorker } from "../../src/ports/queue/worker.ts";
 import { abilities } from "../../src/rules.ts";
 import { type Opened, openPostgres, openSqlite } from "../helpers/databases.ts";
 import { type OwnDatabase, ownDatabase, serverAnswers } from "../helpers/postgres.ts";
+import { shortest } from "../helpers/time.ts";
 
 const log = createConsoleLog({ level: "silent", print: () => {} });
 const actor = { type: "system", id: "test" } as const;
@@ -35,7 +36,7 @@ const task = defineJob({
 });
 
 async function until(fits: () => boolean | Promise<boolean>) {
-  for (const end = performance.now() + 5_000; !(await fits()); ) {
+  for (const end = performance.now() + 20_000; !(await fits()); ) {
     if (performance.now() > end) throw new Error("it does not come");
     await Bun.sleep(5);
   }
@@ -92,14 +93,19 @@ function operating(name: string, open: () => Promise<Opened>, openBus: (own: Own
     const state = async (id: string) => (await jobs.get(context(), id)).state;
 
     test("a job that runs is cancelled at once: its handler's signal is aborted, and its answer does not count", async () => {
-      const { id } = await queue.add(task, { how: "hang" });
-      await until(() => ran.includes(id as string));
-      const since = performance.now();
-      await jobs.cancel(context(), id as string);
-      await until(() => aborted.includes(id as string));
-      expect(performance.now() - since).toBeLessThan(1_000);
-      await Bun.sleep(50);
-      expect(await state(id as string)).toBe("cancelled");
+      // Without the bus it would be told by the next beat, of which there is one in three seconds.
+      const take = async () => {
+        const { id } = await queue.add(task, { how: "hang" });
+        await until(() => ran.includes(id as string));
+        const since = performance.now();
+        await jobs.cancel(context(), id as string);
+        await until(() => aborted.includes(id as string));
+        const ms = performance.now() - since;
+        await Bun.sleep(50);
+        expect(await state(id as string)).toBe("cancelled");
+        return ms;
+      };
+      expect(await shortest(1_000, take)).toBeLessThan(1_000);
     });
 
     test("a dead job that is retried runs at once, with its further attempts", async () => {
@@ -112,14 +118,17 @@ function operating(name: string, open: () => Promise<Opened>, openBus: (own: Own
     });
 
     test("nothing of a paused queue starts until it is resumed, and then at once", async () => {
-      await jobs.pause(context(), "default");
-      const { id } = await queue.add(task, { how: "work" });
-      await Bun.sleep(300);
-      expect(await state(id as string)).toBe("waiting");
-      await jobs.resume(context(), "default");
-      const since = performance.now();
-      await until(async () => (await state(id as string)) === "done");
-      expect(performance.now() - since).toBeLessThan(900);
+      const take = async () => {
+        await jobs.pause(context(), "default");
+        const { id } = await queue.add(task, { how: "work" });
+        await Bun.sleep(300);
+        expect(await state(id as string)).toBe("waiting");
+        await jobs.resume(context(), "default");
+        const since = performance.now();
+        await until(async () => (await state(id as string)) === "done");
+        return performance.now() - since;
+      };
+      expect(await shortest(500, take)).toBeLessThan(500);
     });
 
     test("of two who retry the same dead job at one time one is refused, and it runs once", async () => {

@@ -125,7 +125,7 @@ for (const engine of enginesUnderNode) {
   test(`${engine} under Node does all of it`, async () => {
     const cases = [...limitsCases, { name: "the database's own time" }];
     expect(await underNode("limits.peer.ts", engine)).toEqual(allHold(cases));
-  }, 60_000);
+  }, 180_000);
 }
 
 describe("a store that does not answer", () => {

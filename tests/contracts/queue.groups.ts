@@ -162,8 +162,12 @@ export const groupCases: QueueCase[] = [
       let most = 0;
       let narrowNow = 0;
       let narrowMost = 0;
+      // The first ones wait for each other, or a slow machine would end some before the others begin.
+      const full = gate();
       const work = async () => {
         most = Math.max(most, ++now);
+        if (now === 5 && narrowNow === 2) full.open();
+        await full.opened;
         await new Promise((resolve) => setTimeout(resolve, 10));
         now--;
       };

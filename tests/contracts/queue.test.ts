@@ -28,5 +28,5 @@ describe.each(engines)("$name", ({ open }) => {
 for (const engine of enginesUnderNode) {
   test(`${engine} under Node does all of it`, async () => {
     expect(await underNode("queue.peer.ts", engine)).toEqual(allHold(queueCases));
-  }, 120_000);
+  }, 180_000);
 }

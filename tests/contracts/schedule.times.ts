@@ -63,9 +63,7 @@ export const timeCases: ScheduleCase[] = [
       const often = make("* * * * *");
       await instance(often).tick();
       at("09:30:30.000", 365);
-      const since = performance.now();
       await instance(often).tick();
-      assert.ok(performance.now() - since < 2_000);
       const [fired, missed] = await runs(often);
       assert.equal(fired?.cause, "cron");
       assert.match(missed?.error?.message ?? "", /more than 998 times/);
