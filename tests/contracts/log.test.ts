@@ -1,17 +1,18 @@
 import { afterAll, expect, test } from "bun:test";
-import { mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createConsoleLog } from "../../src/ports/log/console.ts";
 import { createPinoLog } from "../../src/ports/log/pino.ts";
 import { createPrettyLog } from "../../src/ports/log/pretty.ts";
+import { temporaryFolder } from "../helpers/databases.ts";
+import { nodes } from "../helpers/nodes.ts";
 import { logContract } from "./log.ts";
 
-const dir = mkdtempSync(join(tmpdir(), "hearth-log-"));
-afterAll(() => rmSync(dir, { recursive: true }));
+const folder = temporaryFolder();
+afterAll(folder.remove);
 let files = 0;
 const newFile = () => {
-  const path = join(dir, String(files++));
+  const path = join(folder.path, String(files++));
   return { to: openSync(path, "a"), text: () => readFileSync(path, "utf8") };
 };
 
@@ -37,13 +38,11 @@ const ends = [
   ["idle", 0, 1_000],
 ] as const;
 
-for (const runtime of ["bun", "node22", "node24"]) {
+for (const { name, path } of [{ name: "Bun", path: process.execPath }, ...nodes]) {
   for (const [end, code, count] of ends) {
-    test(`on ${runtime} no line is lost when the process ends by ${end}`, async () => {
-      const packaged = new URL(`../../node_modules/${runtime}/bin/node`, import.meta.url).pathname;
-      const command = runtime === "bun" ? process.execPath : (await Bun.file(packaged).exists()) ? packaged : "node";
+    test(`on ${name} no line is lost when the process ends by ${end}`, async () => {
       const script = new URL("./log.peer.ts", import.meta.url).pathname;
-      const child = Bun.spawn([command, script, end, String(count)], { stderr: "ignore" });
+      const child = Bun.spawn([path, script, end, String(count)], { stderr: "ignore" });
       const output = (await new Response(child.stdout).text()).split("\n").slice(0, -1);
       const found = output.map((line) => JSON.parse(line).n ?? "fault");
       const numbers = Array.from({ length: count }, (_, n) => n);
