@@ -46,6 +46,7 @@ beforeAll(async () => {
   const world = queueWorld(db, databaseDispatch);
   const input = z.looseObject({});
   const plain = defineJob({ name: "plans.plain", input, ttlMs: 1_000 });
+  const brief = defineJob({ name: "plans.brief", input, keepMs: 0 });
   const grouped = defineJob({ name: "plans.grouped", input, group: { key: ({ g }) => String(g), concurrency: 1 } });
   const worker = world.worker([
     handle(plain, ({ fails }, { progress }) => {
@@ -53,8 +54,10 @@ beforeAll(async () => {
       if (fails) throw new Error("no");
     }),
     handle(grouped, () => {}),
+    handle(brief, () => {}),
   ]);
   await world.queue.addMany(plain, [{}, { fails: true }]);
+  await world.queue.add(brief, {});
   await world.queue.add(plain, {}, { delayMs: 10 });
   await world.queue.add(grouped, { g: 1 });
   await worker.runOnce();
@@ -65,13 +68,13 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => db?.close());
 
-const updates = (word: string) => [...texts].filter((text) => text.includes(word) && /^(with|update)/.test(text));
+const updates = (word: string) => [...texts].filter((text) => text.includes(word) && /^(with|update|delete)/.test(text));
 
 test("claims and outcomes go by index also in a plan that was made when there were no jobs", async () => {
   await client.query({ text: "truncate jobs", params: [] });
   const claims = updates("skip locked").filter((text) => text.includes('"attempt" = attempt + 1'));
   const outcomes = updates("string_to_array");
-  expect([claims.length, outcomes.length]).toEqual([1, 2]);
+  expect([claims.length, outcomes.length]).toEqual([1, 4]);
   for (const text of [...claims, ...outcomes]) expect([text, scans(await planOf(text))]).toEqual([text, 0]);
 });
 

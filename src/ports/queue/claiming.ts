@@ -58,6 +58,7 @@ export function claiming(q: Builders, { jobs }: Tables, which: SQL, chosen?: SQL
     traceId: jobs.traceId,
     requestId: jobs.requestId,
     scheduleName: jobs.scheduleName,
+    place: chosen ? sql<string | null>`jobs.ctid::text` : sql<string | null>`null`,
   });
 }
 

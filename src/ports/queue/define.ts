@@ -37,7 +37,10 @@ export interface JobSpec<In extends z.ZodType, Out extends z.ZodType> {
   ttlMs?: number;
   /** Over all processes: how many of one group run at once, and how many start in a time. Without `key` all jobs of the type are one group. */
   group?: { key?: (input: z.output<In>) => string; concurrency?: number; rate?: Omit<Rule, "whenDown"> };
-  /** How long a job that is done or cancelled is kept. Failed ones are kept for 30 days. */
+  /**
+   * How long a job that is done is kept; 0: it is deleted with the record of its end (an hour later, where a schedule made it). Cancelled
+   * ones are kept for a day, and failed ones for 30.
+   */
   keepMs?: number;
 }
 

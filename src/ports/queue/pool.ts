@@ -3,11 +3,11 @@ import { type Clock, fromInstant, toInstant } from "../../core/clock.ts";
 import type { Slot } from "./claiming.ts";
 import type { JobHandler } from "./define.ts";
 import type { EventSource } from "./events.ts";
+import type { Settlement } from "./outcomes.ts";
 import { encode } from "./payload.ts";
-import type { ClaimedJob } from "./port.ts";
+import type { ClaimedJob, Outcome } from "./port.ts";
 import type { Run, Runner, Stop } from "./runner.ts";
 import type { Settler } from "./settler.ts";
-import type { Settlement } from "./store.ts";
 
 interface Entry {
   job: ClaimedJob;
@@ -50,6 +50,20 @@ export const givenBack = (job: { id: string; attempt: number }, workerId: string
   uncounted: true,
 });
 
+const toSettlement = (outcome: Outcome, workerId: string): Settlement => ({
+  id: outcome.id,
+  attempt: outcome.attempt,
+  place: outcome.place ?? null,
+  workerId,
+  state: outcome.state,
+  result: outcome.result,
+  error: outcome.error,
+  runAt: outcome.runAt,
+  purgeAt: outcome.purgeAt,
+  drop: outcome.drop === true,
+  uncounted: outcome.state === "waiting",
+});
+
 export function createPool({ handlers, concurrency, runner, settler, events, clock, onFree }: PoolOptions) {
   const runs = new Map<string, { run: Run; workerId: string; place: number }>();
   let places = 0;
@@ -60,6 +74,9 @@ export function createPool({ handlers, concurrency, runner, settler, events, clo
   let first = 0;
   /** Those of types that have a bound of their own, which is reached. */
   const parked = new Map<string, Entry[]>();
+  /** Those that were parked, and may go on. */
+  const resumed: Entry[] = [];
+  let pumping = false;
   const waiters = new Map<string, () => void>();
   /** Those whose outcome is on its way into the record. */
   const ending = new Map<string, Ending>();
@@ -69,11 +86,12 @@ export function createPool({ handlers, concurrency, runner, settler, events, clo
 
   const count = (map: Map<string, number>, name: string, by: number) => map.set(name, (map.get(name) ?? 0) + by);
   const waiting = () => {
-    let n = ready.length - first;
+    let n = ready.length - first + resumed.length;
     for (const list of parked.values()) n += list.length;
     return n;
   };
   const held = () => runs.size + waiting();
+  const isIdle = () => held() === 0;
   const fits = ({ type }: JobHandler) =>
     type.concurrency === undefined || (running.get(type.name) ?? 0) < type.concurrency;
   const about = (job: ClaimedJob) => ({
@@ -85,8 +103,8 @@ export function createPool({ handlers, concurrency, runner, settler, events, clo
   });
 
   function next(): Entry | undefined {
-    while (first < ready.length) {
-      const entry = ready[first++] as Entry;
+    while (resumed.length > 0 || first < ready.length) {
+      const entry = resumed.shift() ?? (ready[first++] as Entry);
       if (first > 1000) {
         ready = ready.slice(first);
         first = 0;
@@ -104,14 +122,21 @@ export function createPool({ handlers, concurrency, runner, settler, events, clo
     if (!list) return;
     const entry = list.shift();
     if (list.length === 0) parked.delete(name);
-    if (entry) begin(entry);
+    if (entry) resumed.push(entry);
   }
 
+  /** A job that ends at once is one turn of this loop: none begins within another. */
   function pump() {
-    while (runs.size < concurrency) {
-      const entry = next();
-      if (!entry) return;
-      begin(entry);
+    if (pumping) return;
+    pumping = true;
+    try {
+      while (runs.size < concurrency) {
+        const entry = next();
+        if (!entry) return;
+        begin(entry);
+      }
+    } finally {
+      pumping = false;
     }
   }
 
@@ -121,31 +146,38 @@ export function createPool({ handlers, concurrency, runner, settler, events, clo
     count(running, job.name, 1);
     if (events.hears("started"))
       events.emit({ kind: "started", waitMs: Math.max(0, startedAt - fromInstant(job.runAt)), ...about(job) });
-    const run = runner(handler, job, (value) => {
-      if ("fault" in encode(value)) return;
-      settler.progress(workerId, job.id, job.attempt, value);
-      if (events.hears("progress")) events.emit({ kind: "progress", value, ...about(job) });
+    let mine: { run: Run; workerId: string; place: number } | null = null;
+    let isOver = false;
+    const run = runner(handler, job, {
+      onProgress(value) {
+        if ("fault" in encode(value)) return;
+        settler.progress(workerId, job.id, job.attempt, value);
+        if (events.hears("progress")) events.emit({ kind: "progress", value, ...about(job) });
+      },
+      onEnd(outcome) {
+        isOver = true;
+        runMs += (performance.now() - since - runMs) / 16;
+        if (mine && runs.get(job.id) === mine) runs.delete(job.id);
+        count(running, job.name, -1);
+        count(taken, job.name, -1);
+        if (outcome) {
+          ending.set(job.id, { job, startedAt, endedAt: clock.now() });
+          settler.add(toSettlement(outcome, workerId));
+        } else {
+          answered(job.id);
+        }
+        if (parked.size > 0) unpark(job.name);
+        pump();
+        onFree();
+        if (idle.length > 0 && isIdle()) {
+          for (const resolve of idle) resolve();
+          idle = [];
+        }
+      },
     });
-    runs.set(job.id, { run, workerId, place });
-    void run.outcome.then((outcome) => {
-      runMs += (performance.now() - since - runMs) / 16;
-      if (runs.get(job.id)?.run === run) runs.delete(job.id);
-      count(running, job.name, -1);
-      count(taken, job.name, -1);
-      if (outcome) {
-        ending.set(job.id, { job, startedAt, endedAt: clock.now() });
-        settler.add({ ...outcome, workerId, uncounted: outcome.state === "waiting" });
-      } else {
-        answered(job.id);
-      }
-      if (parked.size > 0 && runs.size < concurrency) unpark(job.name);
-      pump();
-      onFree();
-      if (held() === 0) {
-        for (const resolve of idle) resolve();
-        idle = [];
-      }
-    });
+    if (isOver) return;
+    mine = { run, workerId, place };
+    runs.set(job.id, mine);
   }
 
   function answered(id: string) {
@@ -170,7 +202,7 @@ export function createPool({ handlers, concurrency, runner, settler, events, clo
       else return true;
       return false;
     };
-    ready = ready.slice(first).filter(keep);
+    ready = [...resumed.splice(0), ...ready.slice(first)].filter(keep);
     first = 0;
     for (const [name, list] of parked) {
       const kept = list.filter(keep);
@@ -211,6 +243,7 @@ export function createPool({ handlers, concurrency, runner, settler, events, clo
       runs.has(id) ||
       ending.has(id) ||
       ready.some(({ job }, i) => i >= first && job.id === id) ||
+      resumed.some(({ job }) => job.id === id) ||
       [...parked.values()].some((list) => list.some(({ job }) => job.id === id)),
     /** What was recorded of a job; undefined for one that did not run here. */
     recorded(id: string): Ending | undefined {

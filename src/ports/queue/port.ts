@@ -120,7 +120,10 @@ export type ClaimedJob = Pick<
   | "traceId"
   | "requestId"
   | "scheduleName"
->;
+> & {
+  /** Where the row lies on PostgreSQL, for a shorter way to it. It may move. */
+  place: string | null;
+};
 
 /** What is known when an attempt has ended, as the record takes it. */
 export interface Outcome {
@@ -134,6 +137,10 @@ export interface Outcome {
   runAt: Instant | null;
   /** When the row may be deleted; null for one that goes on. */
   purgeAt: Instant | null;
+  /** For `done`: nothing of it is kept. */
+  drop?: boolean;
+  /** As the claim told it. */
+  place?: string | null;
 }
 
 /** What happens to jobs, as listeners are told. `failed` is said of every attempt that ended in an error, before `retried` or `dead`. */

@@ -8,15 +8,15 @@
 import { type SQL, sql } from "drizzle-orm/sql";
 import type { Dialect } from "../db/port.ts";
 
-/** `json` is sent as its text. `string` may be any, `text` is one that has no line feed and is not empty. */
-type Kind = "text" | "string" | "int" | "instant" | "json";
+/** `json` is sent as its text. `string` may be any, `text` is one that has no line feed and is not empty. `place`: a row's `ctid`. */
+type Kind = "text" | "string" | "int" | "instant" | "json" | "place";
 type Cell = string | number | null | undefined;
 
 export interface Rows<C extends string> {
   /** `… as r`, for a `from`. */
   from: SQL;
   /** The values of its placeholders. */
-  bind(list: readonly Record<C, Cell>[]): Record<string, string>;
+  bind(list: readonly Partial<Record<C, Cell>>[]): Record<string, string>;
 }
 
 const pgCasts: Record<Kind, (field: string) => string> = {
@@ -25,6 +25,7 @@ const pgCasts: Record<Kind, (field: string) => string> = {
   int: (f) => `${f}::int`,
   instant: (f) => `${f}::timestamptz`,
   json: (f) => `${f}::jsonb`,
+  place: (f) => `${f}::tid`,
 };
 
 export function rowsOf<C extends string>(dialect: Dialect, columns: Record<C, Kind>): Rows<C> {
@@ -60,7 +61,7 @@ function objects<C extends string>(entries: [C, Kind][]): Rows<C> {
   };
 }
 
-function object<C extends string>(entries: [C, Kind][], row: Record<C, Cell>): string {
+function object<C extends string>(entries: [C, Kind][], row: Partial<Record<C, Cell>>): string {
   const members: string[] = [];
   for (const [name, kind] of entries) {
     const cell = row[name];

@@ -5,9 +5,12 @@ import { pauseAfter } from "./backoff.ts";
 import type { JobContext, JobHandler, JobType } from "./define.ts";
 import { encode, faultsOf } from "./payload.ts";
 import type { ClaimedJob, JobError, Outcome } from "./port.ts";
+import { createTimeouts } from "./timeouts.ts";
 
 /** How long dead jobs are kept. */
 export const KEEP_DEAD_MS = 30 * 24 * 3_600_000;
+/** How long those of schedules are kept at least: their end has to be written down with the run. */
+const KEEP_SCHEDULED_MS = 3_600_000;
 
 /** Why a job is taken away from its handler. */
 export type Stop = "timeout" | "deadline" | "cancelled" | "lost" | "stopping";
@@ -21,38 +24,41 @@ interface RunnerOptions {
 
 export interface Run {
   job: ClaimedJob;
-  /** Resolves when the handler has ended or is not waited for any longer; null where the job is no longer ours to settle. */
-  outcome: Promise<Outcome | null>;
   stop(why: Stop): void;
 }
 
-/** `onProgress` is not called any more once the job was taken away. */
-export type Runner = (handler: JobHandler, job: ClaimedJob, onProgress: (value: unknown) => void) => Run;
+export interface RunHooks {
+  /** Not called any more once the job was taken away. */
+  onProgress(value: unknown): void;
+  /**
+   * Called once: when the handler has ended, or is not waited for any longer. Before the run is returned, where the handler answered no promise.
+   * null: the job is no longer ours to settle.
+   */
+  onEnd(outcome: Outcome | null): void;
+}
+
+export type Runner = (handler: JobHandler, job: ClaimedJob, hooks: RunHooks) => Run;
 
 const SYSTEM = { type: "system", id: "queue" } as const;
 
 export function createRunner({ clock, log, random = Math.random }: RunnerOptions): Runner {
-  return (handler, job, onProgress) => {
+  const timeout = createTimeouts();
+
+  return (handler, job, { onProgress, onEnd }) => {
     const { type } = handler;
     /** Made for a handler that asks for it. */
     let controller: AbortController | null = null;
     let why: Stop | null = null;
-    let stopped: (why: Stop) => void = () => {};
-    const ended = new Promise<Stop>((resolve) => {
-      stopped = resolve;
-    });
+    /** There is something to give up while an answer is waited for. */
+    let giveUp: (() => void) | null = null;
     const stop = (reason: Stop) => {
       if (why !== null) return;
       why = reason;
       controller?.abort(new Error(messages[reason]));
-      stopped(reason);
+      giveUp?.();
     };
-    const now = toInstant(clock.now());
-    const left = job.deadlineAt === null ? Number.POSITIVE_INFINITY : fromInstant(job.deadlineAt) - clock.now();
-    const timer = setTimeout(
-      () => stop(left < type.timeoutMs ? "deadline" : "timeout"),
-      Math.min(type.timeoutMs, left, LONGEST_TIMER_MS),
-    );
+    const at = clock.now();
+    const now = toInstant(at);
     const ctx: JobContext = {
       jobId: job.id,
       attempt: job.attempt,
@@ -71,14 +77,11 @@ export function createRunner({ clock, log, random = Math.random }: RunnerOptions
         if (why === null) onProgress(value);
       },
     };
-    const done = (result: string | null): Outcome => ({
-      ...ids(job),
-      state: "done",
-      result,
-      error: null,
-      runAt: null,
-      purgeAt: later(clock, type.keepMs),
-    });
+    const done = (result: string | null): Outcome => {
+      const keepMs = job.scheduleName === null ? type.keepMs : Math.max(type.keepMs, KEEP_SCHEDULED_MS);
+      const purgeAt = later(clock, keepMs);
+      return { ...ids(job), state: "done", result, error: null, runAt: null, purgeAt, drop: keepMs === 0 };
+    };
     const failed = (code: string, message: string, error: unknown): Outcome => {
       const fault: JobError = { code, message: clean(message), attempt: job.attempt };
       const final = (error as { retryable?: unknown } | null)?.retryable === false || FINAL.has(code);
@@ -89,14 +92,10 @@ export function createRunner({ clock, log, random = Math.random }: RunnerOptions
       return { ...ids(job), state: "retrying", result: null, error: fault, runAt: next, purgeAt: null };
     };
 
-    async function attempt(): Promise<Outcome | null> {
-      const payload = read(type, job);
-      if ("fault" in payload) return failed("payload", payload.fault, null);
+    function ended(value: unknown): Outcome | null {
+      if (why !== null) return stopOutcome(why);
+      if (!type.result) return done(null);
       try {
-        const answer = handler.run(payload.input as never, ctx);
-        const value = isThenable(answer) ? await Promise.race([answer, ended]) : answer;
-        if (why !== null) return stopOutcome(why);
-        if (!type.result) return done(null);
         const result = type.result.safeParse(value);
         if (!result.success) return failed("result", `The result is not as declared: ${faultsOf(result.error)}.`, null);
         const encoded = encode(result.data ?? null);
@@ -104,11 +103,15 @@ export function createRunner({ clock, log, random = Math.random }: RunnerOptions
           ? failed("result", `The result cannot be kept: ${encoded.fault}.`, null)
           : done(encoded.text);
       } catch (error) {
-        // What a handler throws because it was told to end is no fault of its own.
-        if (why !== null) return stopOutcome(why);
-        log.warn({ err: error, job: job.id, name: job.name, attempt: job.attempt }, "an attempt of a job failed");
-        return failed(codeOf(error), messageOf(error), error);
+        return threw(error);
       }
+    }
+
+    function threw(error: unknown): Outcome | null {
+      // What a handler throws because it was told to end is no fault of its own.
+      if (why !== null) return stopOutcome(why);
+      log.warn({ err: error, job: job.id, name: job.name, attempt: job.attempt }, "an attempt of a job failed");
+      return failed(codeOf(error), messageOf(error), error);
     }
 
     function stopOutcome(reason: Stop): Outcome | null {
@@ -118,7 +121,45 @@ export function createRunner({ clock, log, random = Math.random }: RunnerOptions
       return failed(reason, messages[reason], null);
     }
 
-    return { job, outcome: attempt().finally(() => clearTimeout(timer)), stop };
+    /** Only a promise can be given up, so what answers at once needs no timer. */
+    function wait(answer: PromiseLike<unknown>): void {
+      let isOver = false;
+      const left = job.deadlineAt === null ? Number.POSITIVE_INFINITY : fromInstant(job.deadlineAt) - at;
+      const clear = timeout(Math.min(type.timeoutMs, left, LONGEST_TIMER_MS), () =>
+        stop(left < type.timeoutMs ? "deadline" : "timeout"),
+      );
+      const over = (outcome: (value: unknown) => Outcome | null) => (value: unknown) => {
+        if (isOver) return;
+        isOver = true;
+        clear();
+        onEnd(outcome(value));
+      };
+      // Whoever stops it goes on first.
+      giveUp = () => queueMicrotask(() => over(ended)(undefined));
+      answer.then(over(ended), over(threw));
+    }
+
+    function begin(): void {
+      const payload = read(type, job);
+      let outcome: Outcome | null;
+      if ("fault" in payload) outcome = failed("payload", payload.fault, null);
+      else {
+        try {
+          const answer: unknown = handler.run(payload.input as never, ctx);
+          if (isThenable(answer)) {
+            wait(answer);
+            return;
+          }
+          outcome = ended(answer);
+        } catch (error) {
+          outcome = threw(error);
+        }
+      }
+      onEnd(outcome);
+    }
+
+    begin();
+    return { job, stop };
   };
 }
 
@@ -137,7 +178,7 @@ const messages: Record<Stop, string> = {
   stopping: "The process is stopping.",
 };
 
-const ids = ({ id, attempt }: ClaimedJob) => ({ id, attempt });
+const ids = ({ id, attempt, place }: ClaimedJob) => ({ id, attempt, place });
 /** Jobs that end in one millisecond are kept until one instant, which is printed once. */
 function later(clock: Clock, ms: number): Instant {
   const at = clock.now() + ms;

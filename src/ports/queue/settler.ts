@@ -5,8 +5,9 @@
 import { type Clock, toInstant } from "../../core/clock.ts";
 import { AppError } from "../../core/error.ts";
 import type { Log } from "../log/port.ts";
+import type { Settlement } from "./outcomes.ts";
 import { firstOf } from "./payload.ts";
-import type { JobStore, Settlement } from "./store.ts";
+import type { JobStore } from "./store.ts";
 
 interface SettlerOptions {
   store: JobStore;
@@ -31,6 +32,8 @@ export function createSettler({ store, clock, log, onSettled }: SettlerOptions) 
   let pending: Settlement[] = [];
   const progress = new Map<string, { workerId: string; id: string; attempt: number; value: unknown }>();
   let working: Promise<void> | null = null;
+  /** Whether the first of them may be recorded already. */
+  let again = false;
 
   async function work() {
     // What ends in the same turn of the event loop goes together.
@@ -44,7 +47,9 @@ export function createSettler({ store, clock, log, onSettled }: SettlerOptions) 
         pending.splice(0, batch.length);
         wait = 50;
         faults = 0;
+        again = false;
       } catch (err) {
+        again = true;
         if (!isAway(err)) {
           log.error({ err }, "outcomes of jobs could not be recorded");
           faults++;
@@ -64,11 +69,12 @@ export function createSettler({ store, clock, log, onSettled }: SettlerOptions) 
 
   async function settle(batch: Settlement[]): Promise<void> {
     try {
-      const accepted = await store.settle(batch, toInstant(clock.now()));
+      const accepted = await store.settle(batch, toInstant(clock.now()), again);
       for (const outcome of batch) onSettled(outcome, accepted.has(outcome.id));
     } catch (error) {
       const [only] = batch;
       if (isAway(error) || !only) throw error;
+      again = true;
       // One that the database refuses must not hold back the others.
       if (batch.length > 1) for (const outcome of batch) await settle([outcome]);
       else if (only.result === null && only.error?.code === "result") throw error;
@@ -81,6 +87,7 @@ export function createSettler({ store, clock, log, onSettled }: SettlerOptions) 
     error: { code: "result", message: "The outcome could not be recorded.", attempt },
     runAt: null,
     purgeAt,
+    drop: false,
   });
 
   async function writeProgress() {

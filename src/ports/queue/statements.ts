@@ -1,5 +1,4 @@
 /** The statements of the store: constants of this module, so that each is printed and prepared once. */
-import type { Column } from "drizzle-orm/column";
 import { sql } from "drizzle-orm/sql";
 import type { Tables } from "../../../db/tables.ts";
 import { value } from "../db/placeholders.ts";
@@ -7,51 +6,6 @@ import type { Builders, Dialect } from "../db/port.ts";
 import { few, rowsOf, texts } from "./rows.ts";
 
 const ph = sql.placeholder;
-
-const outcomes = (dialect: Dialect) =>
-  rowsOf(dialect, {
-    id: "text",
-    worker: "text",
-    attempt: "int",
-    back: "int",
-    state: "text",
-    result: "json",
-    error: "json",
-    run_at: "instant",
-    purge_at: "instant",
-  });
-
-/**
- * Answers the ids that were settled. A job that is not among them was fenced off: it is not active any more, or not in this attempt.
- *
- * Saying again that one is done is accepted: the first answer may have been lost on its way back.
- *
- * PostgreSQL is kept from the index of active jobs: since its last vacuum that has an entry for every job that was ever active.
- */
-const settle = (dialect: Dialect) => {
-  const ended = sql`r.state in ('done', 'failed', 'cancelled')`;
-  const now = (column: Column) => sql`${value("now", column)}${dialect === "pg" ? sql`::timestamptz` : sql``}`;
-  return (q: Builders, { jobs }: Tables) =>
-    q
-      .update(jobs)
-      .set({
-        state: sql`r.state`,
-        attempt: sql`jobs.attempt - r.back`,
-        result: sql`r.result`,
-        error: sql`r.error`,
-        runAt: sql`coalesce(r.run_at, jobs.run_at)`,
-        purgeAt: sql`r.purge_at`,
-        finishedAt: sql`case when ${ended} then ${now(jobs.finishedAt)} end`,
-        uniqueKey: sql`case when ${ended} then null else jobs.unique_key end`,
-        sentAt: sql`null`,
-      })
-      .from(known[dialect].outcomes.from)
-      .where(
-        sql`${few(dialect, sql`r.id`)} and jobs.id = r.id and (coalesce(jobs.state, '') = 'active' or (jobs.state = 'done' and r.state = 'done'))
-          and jobs.attempt = r.attempt and coalesce(jobs.worker_id, '') = r.worker`,
-      )
-      .returning({ id: jobs.id });
-};
 
 /** Those that are due become waiting, oldest first. Answers whether there was one. */
 const promote =
@@ -222,9 +176,7 @@ const purge =
       .returning({ id: jobs.id });
 
 const statements = (dialect: Dialect) => ({
-  outcomes: outcomes(dialect),
   values: rowsOf(dialect, { id: "text", attempt: "int", value: "json" }),
-  settle: settle(dialect),
   promote: promote(dialect),
   expire: expire(dialect),
   progress: progress(dialect),

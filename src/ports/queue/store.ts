@@ -5,15 +5,9 @@ import { type Db, quietly } from "../db/port.ts";
 import { createClaim } from "./claim.ts";
 import type { Claim } from "./claiming.ts";
 import type { JobType } from "./define.ts";
+import { createSettle, type Settle } from "./outcomes.ts";
 import type { ClaimedJob, DispatchName, DueJob, Outcome } from "./port.ts";
 import { bury, held, known, leave, nextDue, orphans, register, touch } from "./statements.ts";
-
-/** An outcome, and who says so: a worker of its own job, or whoever found that worker dead. */
-export interface Settlement extends Outcome {
-  workerId: string;
-  /** Whether the attempt is taken back, because the handler was not called, or not to its end. */
-  uncounted?: boolean;
-}
 
 export type Ended = {
   id: string;
@@ -37,7 +31,7 @@ interface TakeOptions {
 
 export interface JobStore {
   claim: Claim;
-  settle(outcomes: readonly Settlement[], now: Instant): Promise<Set<string>>;
+  settle: Settle;
   progress(workerId: string, values: readonly { id: string; attempt: number; value: unknown }[]): Promise<void>;
   /** How many became waiting, and when the next is due. */
   promote(now: Instant, limit: number): Promise<{ promoted: number; nextAt: Instant | null }>;
@@ -70,14 +64,7 @@ export function createJobStore(db: Db): JobStore {
   const s = known[db.dialect];
   return {
     claim: createClaim(db),
-    async settle(outcomes, now) {
-      if (outcomes.length === 0) return new Set();
-      // In one order, so that two who settle the same jobs do not wait for each other.
-      const ordered = outcomes.map(asRow).sort((a, b) => (a.id < b.id ? -1 : 1));
-      const values = { ...s.outcomes.bind(ordered), now };
-      const [settled] = await db.atomic((tx) => [quietly(tx.prepare(s.settle)(values))]);
-      return new Set(settled.map(({ id }) => id));
-    },
+    settle: createSettle(db),
     async progress(workerId, values) {
       const rows = values.map((row) => ({ ...row, value: JSON.stringify(row.value) }));
       await db.atomic((tx) => [quietly(tx.prepare(s.progress)({ workerId, ...s.values.bind(rows) }))]);
@@ -134,17 +121,5 @@ export function createJobStore(db: Db): JobStore {
     },
   };
 }
-
-const asRow = ({ id, workerId, attempt, state, result, error, runAt, purgeAt, uncounted }: Settlement) => ({
-  id,
-  worker: workerId,
-  attempt,
-  back: uncounted ? 1 : 0,
-  state,
-  result,
-  error: error && JSON.stringify(error),
-  run_at: runAt,
-  purge_at: purgeAt,
-});
 
 export const after = (now: Instant, ms: number): Instant => toInstant(fromInstant(now) + ms);

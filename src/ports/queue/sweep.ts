@@ -3,8 +3,9 @@ import { type Clock, fromInstant, toInstant } from "../../core/clock.ts";
 import type { Log } from "../log/port.ts";
 import type { EventSource } from "./events.ts";
 import { DEAD_MS } from "./lease.ts";
+import type { Settlement } from "./outcomes.ts";
 import { dead, KEEP_DEAD_MS } from "./runner.ts";
-import { after, type JobStore, type Orphan, type Settlement } from "./store.ts";
+import { after, type JobStore, type Orphan } from "./store.ts";
 
 interface SweepOptions {
   store: JobStore;

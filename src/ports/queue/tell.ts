@@ -2,8 +2,8 @@
 import { type Clock, fromInstant, toInstant } from "../../core/clock.ts";
 import type { Log } from "../log/port.ts";
 import type { EventSource } from "./events.ts";
+import type { Settlement } from "./outcomes.ts";
 import type { ClaimedJob } from "./port.ts";
-import type { Settlement } from "./store.ts";
 
 interface Attempt {
   job: ClaimedJob;

@@ -117,13 +117,15 @@ export function createWorker(options: WorkerOptions) {
       claimMs += (performance.now() - since - claimMs) / 8;
       more = jobs.length >= total;
       if (more) onSurplus?.();
-      for (const job of jobs) if (await passes(job, workerId)) pool.take(job, workerId);
+      for (const job of jobs) if (!isRated(job) || (await passes(job, workerId))) pool.take(job, workerId);
       pool.pump();
       return jobs.length;
     } finally {
       claiming.delete(number);
     }
   }
+
+  const isRated = (job: ClaimedJob) => limits !== undefined && handlers.get(job.name)?.type.group?.rate !== undefined;
 
   /** Puts a job off where the rate of its group is used up. */
   async function passes(job: ClaimedJob, workerId: string): Promise<boolean> {
@@ -149,7 +151,7 @@ export function createWorker(options: WorkerOptions) {
       const ends = new Map<string, Promise<void>>();
       for (const job of jobs) {
         ends.set(job.id, pool.ended(job.id));
-        if (await passes(job, workerId)) pool.take(job, workerId);
+        if (!isRated(job) || (await passes(job, workerId))) pool.take(job, workerId);
       }
       return ends;
     } finally {
