@@ -24,7 +24,10 @@ import { connect } from "../src/ports/queue/wake.ts";
 import { createWorker, type Worker } from "../src/ports/queue/worker.ts";
 import { type Engine, NOTE, type Payload, POOL, ROW_TABLE } from "./queue-engine.ts";
 
-export const noop = defineJob({ name: "bench.noop", input: z.object({ i: z.number(), t: z.number() }) });
+const spec = { name: "bench.noop", input: z.object({ i: z.number(), t: z.number() }) };
+export const noop = defineJob(spec);
+/** One that is deleted when it is done, as others do it. */
+const brief = defineJob({ ...spec, keepMs: 0 });
 
 /** The driver that the service has on this runtime. */
 export async function openPostgres(url: string): Promise<Db> {
@@ -57,8 +60,9 @@ const insertRow = (dialect: Dialect) => {
 
 export async function hearth(
   db: Db,
-  { busUrl, isMigrated }: { busUrl: string | null; isMigrated: boolean },
+  { busUrl, isMigrated, keeps = true }: { busUrl: string | null; isMigrated: boolean; keeps?: boolean },
 ): Promise<Engine> {
+  const type = keeps ? noop : brief;
   if (!isMigrated) {
     await migrate(db);
     await db.exclusively((run) => run(ROW_TABLE));
@@ -78,15 +82,15 @@ export async function hearth(
   });
 
   return {
-    addMany: (payloads) => queue.addMany(noop, payloads),
-    add: (payload) => queue.add(noop, payload),
+    addMany: (payloads) => queue.addMany(type, payloads),
+    add: (payload) => queue.add(type, payload),
     addWithRow: (payload) =>
-      db.atomic((tx) => [tx.prepare(row)({ id: randomUUID(), note: NOTE }), enqueue(tx, noop, payload, { by: by() })]),
+      db.atomic((tx) => [tx.prepare(row)({ id: randomUUID(), note: NOTE }), enqueue(tx, type, payload, { by: by() })]),
     async work(concurrency, onJob) {
       const events = createJobEvents({ log });
       // As the service counts them.
       const minutes = createJobMinutes({ db, events, log });
-      const handlers = [handle(noop, (payload: Payload) => onJob(payload))];
+      const handlers = [handle(type, (payload: Payload) => onJob(payload))];
       const store = createJobStore(db);
       const own = createWorker({
         store,

@@ -32,6 +32,8 @@ const isProducer = what === "produce";
 
 const engines: Record<string, () => Promise<Engine>> = {
   hearth: async () => hearth(await openPostgres(options.url), { busUrl: options.url, isMigrated: isProducer }),
+  "hearth, not kept": async () =>
+    hearth(await openPostgres(options.url), { busUrl: options.url, isMigrated: isProducer, keeps: false }),
   "hearth on SQLite": async () => hearth(await openFile(`${options.path}.db`), { busUrl: null, isMigrated: false }),
   "hearth on PGlite": async () => hearth(await openPglite(options.path), { busUrl: null, isMigrated: false }),
   "pg-boss": () => pgBoss(options),

@@ -1,6 +1,7 @@
 /** What every dispatch of the queue does on every engine, under whatever runtime: named cases that throw, and know no test runner. */
 import { groupCases } from "./queue.groups.ts";
 import { jobCases } from "./queue.jobs.ts";
+import { keptCases } from "./queue.kept.ts";
 import { operateCases } from "./queue.operate.ts";
 import { outcomeCases } from "./queue.outcomes.ts";
 import { workerCases } from "./queue.workers.ts";
@@ -10,6 +11,7 @@ export const queueCases: readonly QueueCase[] = [
   ...jobCases,
   ...groupCases,
   ...outcomeCases,
+  ...keptCases,
   ...workerCases,
   ...operateCases,
 ];

@@ -35,7 +35,7 @@ interface PoolOptions {
 }
 
 /** The most that are held ahead of what is free. They have not run when this process dies, and yet have used an attempt. */
-const MAX_AHEAD = 500;
+const MAX_AHEAD = 1000;
 
 /** An attempt that was not made, or not to its end: it goes back, and is not counted. */
 export const givenBack = (job: { id: string; attempt: number }, workerId: string): Settlement => ({
