@@ -22,11 +22,13 @@ export function announce(
     log.warn({ job: id, name, attempt }, "the answer of an attempt was rejected: the job had been taken away from it");
     return;
   }
-  const about = { id, name, queue, attempt, at: toInstant(clock.now()) };
-  const times = { waitMs: Math.max(0, startedAt - fromInstant(job.runAt)), runMs: endedAt - startedAt };
-  if (state === "done") events.emit({ kind: "completed", ...times, ...about });
+  const at = toInstant(clock.now());
+  const waitMs = Math.max(0, startedAt - fromInstant(job.runAt));
+  const runMs = endedAt - startedAt;
+  if (state === "done") events.emit({ kind: "completed", waitMs, runMs, id, name, queue, attempt, at });
   if (!error) return;
-  events.emit({ kind: "failed", error, ...times, ...about });
+  const about = { id, name, queue, attempt, at };
+  events.emit({ kind: "failed", error, waitMs, runMs, ...about });
   if (state === "retrying" && runAt) events.emit({ kind: "retried", runAt, ...about });
   if (state !== "failed") return;
   log.error({ job: id, name, attempt, code: error.code }, "a job is dead");
