@@ -80,7 +80,7 @@ async function claims(): Promise<Taken> {
         purgeAt: now,
       } as const;
       await store.settle(
-        jobs.map(({ id, attempt }) => ({ id, attempt, ...outcome })),
+        jobs.map(({ id, attempt, place }) => ({ id, attempt, place, ...outcome })),
         now,
       );
     }

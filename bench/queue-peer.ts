@@ -150,10 +150,10 @@ async function pickUp(): Promise<Measured> {
   pin(await backends(), String(LOAD_CORE));
   const [command = ""] = process.argv;
   const producer = spawn(command, [import.meta.filename, name, "produce", json], {
-    stdio: ["ignore", "ignore", "inherit"],
+    stdio: ["pipe", "ignore", "inherit"],
   });
   setTimeout(() => void backends().then((pids) => pin(pids, String(LOAD_CORE))), 1_000);
-  producer.on("exit", (code) => code && all.reject(new Error(`the producer of ${name} ended with ${code}`)));
+  producer.on("exit", (code) => code !== 0 && all.reject(new Error(`the producer of ${name} ended with ${code}`)));
   await all.promise;
   producer.kill();
   await stop();
@@ -163,6 +163,8 @@ async function pickUp(): Promise<Measured> {
 }
 
 if (isProducer) {
+  // It ends with whoever started it, whose output it would else hold open.
+  process.stdin.on("end", () => process.exit(1)).resume();
   await new Promise((done) => setTimeout(done, 500));
   await produce();
 } else {

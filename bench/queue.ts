@@ -24,7 +24,8 @@ const { values: args } = parseArgs({
     /** Names of engines, with commas; `others` are those on SQLite and PGlite. */
     engines: {
       type: "string",
-      default: "hearth;hearth, not kept;pg-boss;graphile-worker, tuned;graphile-worker;BullMQ;hearth on SQLite;hearth on PGlite",
+      default:
+        "hearth;hearth, not kept;pg-boss;graphile-worker, tuned;graphile-worker;BullMQ;hearth on SQLite;hearth on PGlite",
     },
     what: { type: "string", default: "bulk,single,process,latency" },
     rivals: { type: "string", default: "." },
