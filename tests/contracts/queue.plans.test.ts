@@ -68,7 +68,8 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => db?.close());
 
-const updates = (word: string) => [...texts].filter((text) => text.includes(word) && /^(with|update|delete)/.test(text));
+const updates = (word: string) =>
+  [...texts].filter((text) => text.includes(word) && /^(with|update|delete)/.test(text));
 
 test("claims and outcomes go by index also in a plan that was made when there were no jobs", async () => {
   await client.query({ text: "truncate jobs", params: [] });
