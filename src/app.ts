@@ -1,5 +1,5 @@
 /** The table of contents: the order in which a request is looked at, and every route. */
-import { OpenAPIHono } from "@hono/zod-openapi";
+import { Hono } from "hono";
 import { secretNames } from "../db/tables.ts";
 import { toInstant } from "./core/clock.ts";
 import type { Deps } from "./deps.ts";
@@ -49,7 +49,7 @@ import { userRoutes } from "./modules/users/routes.ts";
 import { createUsers } from "./modules/users/service.ts";
 import { abilities, subjects } from "./rules.ts";
 
-export type App = OpenAPIHono<AppEnv>;
+export type App = Hono<AppEnv>;
 
 /** Builds the app. Throws when a route would answer a secret column, or the declarations contradict each other. */
 export function createApp(deps: Deps): App {
@@ -132,7 +132,7 @@ export function createApp(deps: Deps): App {
     cors({ origins: env.corsOrigins, allowed }),
     guard({ bodyLimit }),
   ];
-  const app: App = new OpenAPIHono<AppEnv>({ strict: true });
+  const app: App = new Hono<AppEnv>({ strict: true });
   app.notFound(inOrder([...first, missing(allowed)]));
 
   // Every route, in this order. A step that does not concern a route is null.

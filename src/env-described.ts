@@ -22,7 +22,9 @@ export const settings: readonly Setting[] = Object.entries(schema.shape).map(([n
     name: name as SettingName,
     group: note.group,
     about: note.about,
-    expects: field.safeParse(null).error?.issues[0]?.message ?? "",
+    get expects() {
+      return field.safeParse(null).error?.issues[0]?.message ?? "";
+    },
     fallback: { development: inMode("development"), test: inMode("test"), production: inMode("production") },
     required: note.required ?? null,
     schema: field,

@@ -29,17 +29,17 @@ export interface SigningKey {
 /** Longer than any setting has to be: a set of 16 keys takes 4 KB. */
 const MAX_LENGTH = 65_536;
 
-/** `read` answers undefined for a text that is not what is expected. */
+/** `read` answers undefined for a text that is not what is expected. One schema for each setting, not a string in a pipe: all are made at start. */
 const format = <T>(expected: string, read: (text: string) => T | undefined) =>
-  z.string({ error: expected }).transform((text, context): T => {
-    const value = text.length > MAX_LENGTH ? undefined : read(text);
+  z.transform((text: unknown, context): T => {
+    const value = typeof text !== "string" || text.length > MAX_LENGTH ? undefined : read(text);
     if (value !== undefined) return value;
     context.addIssue({ code: "custom", message: expected });
     return z.NEVER;
   });
 
 const matching = (pattern: RegExp) => (text: string) => (pattern.test(text) ? text : undefined);
-const accepts = (schema: z.ZodType) => (text: string) => (schema.safeParse(text).success ? text : undefined);
+const accepts = (schema: () => z.ZodType) => (text: string) => (schema().safeParse(text).success ? text : undefined);
 
 export const oneOf = <const T extends string>(...choices: T[]) =>
   format(choices.join(" | "), (text) => choices.find((choice) => choice === text));
@@ -63,7 +63,11 @@ const listOf = <T>(expected: string, read: (item: string) => T | undefined) =>
   });
 
 export const host = () => format("a host name or an IP address to listen on", matching(/^[a-z\d.:_-]{1,253}$/i));
-export const email = () => format("an e-mail address", accepts(z.email().max(254)));
+export const email = () =>
+  format(
+    "an e-mail address",
+    accepts(() => z.email().max(254)),
+  );
 export const word = () => format("1 to 128 visible ASCII characters", matching(/^[\x21-\x7e]{1,128}$/));
 
 export const secret = (min: number, max: number) =>
@@ -107,7 +111,7 @@ export const origins = () =>
 export const networks = () =>
   listOf(
     "IP addresses or CIDR ranges with commas between them",
-    accepts(z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()])),
+    accepts(() => z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()])),
   );
 
 /** Without a slash at its end, so that paths are joined to it as they are. */

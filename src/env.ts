@@ -31,15 +31,16 @@ export function parseEnv(record: Record<string, unknown>, platform: Platform = "
   const values: Record<string, unknown> = {};
   const faults: EnvFault[] = [];
 
-  for (const { name, schema, fallback, required, expects } of settings) {
+  for (const setting of settings) {
+    const { name, schema, fallback, required } = setting;
     const own = name === "DATABASE_URL" && platform === "worker" ? bindings : fallback[mode];
     const text = textOf(record[name]) ?? (name === "NODE_ENV" ? mode : own) ?? undefined;
     texts[name] = text;
     const parsed = schema.safeParse(text);
     if (text === undefined && (!parsed.success || (required && mode === "production")))
-      faults.push({ name, expected: `a value${required ? ` ${required}` : ""}: ${expects}` });
+      faults.push({ name, expected: `a value${required ? ` ${required}` : ""}: ${setting.expects}` });
     else if (parsed.success) values[name] = parsed.data;
-    else faults.push({ name, expected: expects });
+    else faults.push({ name, expected: setting.expects });
   }
   const given = (name: SettingName) => texts[name] !== undefined;
   const hasKv = isStore(record.CACHE);

@@ -32,7 +32,7 @@ export function jobHandlers({ db, limits, scheduler, auditKeys, anchors }: Deps,
   ];
 
   const handled = new Set(handlers.map(({ type }) => type));
-  for (const { name, job } of scheduler.known.values())
+  for (const { name, job } of scheduler.known().values())
     if (!handled.has(job)) throw new Error(`The job of the schedule ${name}, ${job.name}, has no handler`);
   return handlers;
 }
@@ -42,6 +42,8 @@ export function alertWatch({ env, db, alerts, clock, log }: Deps, handlers: read
   const names = handlers.map(({ type }) => type.name);
   return createAlertWatch({ db, alerts, clock, log, find: createAlertRules({ db, thresholds: env.alerts, names }) });
 }
+
+export type Work = ReturnType<typeof createWork>;
 
 /** On Workers nothing lives between requests: runtimes/worker-jobs.ts stands for this there. */
 export function createWork(deps: Deps, dispatch: Dispatch) {

@@ -1,20 +1,30 @@
 /** Where seals are kept besides the database, as AUDIT_ANCHORS says. */
 import type { Env } from "../env.ts";
 import type { Anchor } from "../ports/anchor/port.ts";
-import { createR2Anchor, type R2Bucket } from "../ports/anchor/r2.ts";
-import { createS3Anchor } from "../ports/anchor/s3.ts";
-import { createWebhookAnchor } from "../ports/anchor/webhook.ts";
+import type { R2Bucket } from "../ports/anchor/r2.ts";
 
 /** What only one kind of runtime has. The environment was refused where it asks for what is not here. */
 interface Own {
-  file?: (path: string) => Anchor;
+  file?: (path: string) => Promise<Anchor>;
   bucket?: R2Bucket | undefined;
 }
 
-export const openAnchors = ({ audit: { anchors, s3 } }: Env, { file, bucket }: Own): Anchor[] =>
-  anchors.flatMap((anchor) => {
-    if (anchor.kind === "webhook") return [createWebhookAnchor({ url: anchor.url })];
-    if (anchor.kind === "s3") return s3 ? [createS3Anchor({ url: anchor.url, ...s3 })] : [];
-    if (anchor.kind === "file") return file ? [file(anchor.path)] : [];
-    return bucket ? [createR2Anchor(bucket)] : [];
-  });
+/** Loads the drivers that the environment chose, and no other. */
+export async function openAnchors({ audit: { anchors, s3 } }: Env, { file, bucket }: Own): Promise<Anchor[]> {
+  const opened: Anchor[] = [];
+  for (const anchor of anchors) {
+    if (anchor.kind === "webhook") {
+      const { createWebhookAnchor } = await import("../ports/anchor/webhook.ts");
+      opened.push(createWebhookAnchor({ url: anchor.url }));
+    } else if (anchor.kind === "s3") {
+      const { createS3Anchor } = await import("../ports/anchor/s3.ts");
+      if (s3) opened.push(createS3Anchor({ url: anchor.url, ...s3 }));
+    } else if (anchor.kind === "file") {
+      if (file) opened.push(await file(anchor.path));
+    } else if (bucket) {
+      const { createR2Anchor } = await import("../ports/anchor/r2.ts");
+      opened.push(createR2Anchor(bucket));
+    }
+  }
+  return opened;
+}

@@ -2,8 +2,11 @@ import type { Env } from "../env.ts";
 import type { Bus } from "../ports/bus/port.ts";
 import type { Log } from "../ports/log/port.ts";
 
-/** Opens the bus that the environment chose, and loads no other. It connects by itself: a server that is not there yet is found later. */
-export async function openBus(env: Env, log: Log): Promise<Bus> {
+/**
+ * Opens the bus that the environment chose, and loads no other. It connects by itself: a server that is not there yet is found later. The
+ * first time it does `after`, because the client of the server takes a start 7 ms to load.
+ */
+export async function openBus(env: Env, log: Log, after?: Promise<unknown>): Promise<Bus> {
   const { redisUrl, bus, database } = env;
   if (bus === "redis" && redisUrl) {
     const { Redis } = await import("ioredis");
@@ -13,7 +16,7 @@ export async function openBus(env: Env, log: Log): Promise<Bus> {
   }
   if (bus === "postgres" && database.url.engine === "postgres") {
     const { createPostgresBus } = await import("../ports/bus/postgres.ts");
-    return createPostgresBus({ url: database.url.url.reveal(), log });
+    return createPostgresBus({ url: database.url.url.reveal(), log, ...(after && { after }) });
   }
   const { createMemoryBus } = await import("../ports/bus/memory.ts");
   return createMemoryBus({ log });

@@ -1,5 +1,4 @@
 import process from "node:process";
-import { seed } from "../../db/seed.ts";
 import type { Clock } from "../core/clock.ts";
 import { AppError } from "../core/error.ts";
 import type { Env } from "../env.ts";
@@ -48,7 +47,9 @@ export async function prepareDatabase(options: PrepareOptions): Promise<{ email:
   }
 }
 
-function seedDatabase({ env, db, passwords, clock }: PrepareOptions) {
+async function seedDatabase({ env, db, passwords, clock }: PrepareOptions) {
+  if (!env.seed && !env.admin.email) return null;
+  const { seed } = await import("../../db/seed.ts");
   return seed(db, { passwords, clock, mode: env.mode, admin: env.admin, samples: env.seed });
 }
 

@@ -6,12 +6,11 @@ import type { Deps } from "../deps.ts";
 import { type Env, EnvError, parseEnv } from "../env.ts";
 import { loadKeys } from "../modules/auth/keys.ts";
 import { jobCheck, type Lifecycle, scheduleCheck } from "../modules/health/service.ts";
-import { createFileAnchor } from "../ports/anchor/node-file.ts";
 import type { Log } from "../ports/log/port.ts";
 import type { Passwords } from "../ports/passwords/port.ts";
 import { createScheduler } from "../ports/schedule/scheduler.ts";
 import { schedules } from "../schedules.ts";
-import { createWork } from "../work.ts";
+import { createWork, type Work } from "../work.ts";
 import { assets } from "./assets.ts";
 import { readOwnEnvironment } from "./dotenv.ts";
 import { openAlerts } from "./open-alerts.ts";
@@ -56,9 +55,14 @@ export async function start(runtime: Runtime): Promise<void> {
   });
 }
 
+/**
+ * What the first answer does not need is done when the port is open, in steps, between which requests are answered: those that need no
+ * database at once, the others with 503 until readiness says that they are served.
+ */
 async function run(runtime: Runtime, env: Env, log: Log): Promise<void> {
   const lifecycle: Lifecycle = { phase: "starting" };
   const clock = systemClock;
+  const listening = Promise.withResolvers<void>();
   const [db, passwords, keys, auditKeys] = await Promise.all([
     openDb(env.database, runtime),
     runtime.passwords(),
@@ -66,7 +70,7 @@ async function run(runtime: Runtime, env: Env, log: Log): Promise<void> {
     openAuditKeys(env),
   ]);
   if (!auditKeys) log.warn({}, "AUDIT_KEYS is not set: the audit trail is not sealed");
-  const bus = await openBus(env, log);
+  const bus = await openBus(env, log, listening.promise);
   const cache = await openCache(env, { bus, clock, log });
   const { limits, checks: limitChecks, close: closeLimits } = await openLimits(env, { db, clock, log });
   const scheduler = createScheduler({ db, clock, log, schedules });
@@ -76,14 +80,14 @@ async function run(runtime: Runtime, env: Env, log: Log): Promise<void> {
     log,
     db,
     bus,
-    alerts: openAlerts(env, { clock, log }),
+    alerts: await openAlerts(env, { clock, log }),
     cache,
     limits,
     passwords,
     scheduler,
     keys,
     auditKeys,
-    anchors: openAnchors(env, { file: createFileAnchor }),
+    anchors: await openAnchors(env, { file: openFileAnchor }),
     checks: [
       ...readiness(db),
       ...limitChecks,
@@ -96,24 +100,38 @@ async function run(runtime: Runtime, env: Env, log: Log): Promise<void> {
     version: assets.version,
   };
   const app = createApp(deps);
-  const work = createWork(deps, await openDispatch(env, log));
   const server = await runtime.serve((request, bindings) => app.fetch(request, bindings), env);
+  let work: Work | null = null;
   shutdownOnSignal({
     lifecycle,
     log,
     ...env.shutdown,
     stopServer: async () => {
       const { graceMs, leadMs } = env.shutdown;
-      await Promise.all([server.stop(), work.stop(Math.max(0, graceMs - leadMs - CLOSING_MS))]);
+      await Promise.all([server.stop(), work?.stop(Math.max(0, graceMs - leadMs - CLOSING_MS))]);
     },
     close: [() => cache.close(), () => bus.close(), closeLimits, () => db.close()],
   });
 
+  await turn();
+  const dispatch = await openDispatch(env, log);
+  work = createWork(deps, dispatch);
+  await turn();
+  listening.resolve();
   const admin = await prepareDatabase({ env, db, passwords, clock, log, lifecycle });
+  // A signal that came meanwhile has stopped it already.
+  if (isStopping(lifecycle)) return;
   await work.start();
   announce(env, server.url, admin);
   log.info({ url: server.url, mode: env.mode, database: db.engine, bus: env.bus, role: env.role }, "ready");
 }
+
+const isStopping = ({ phase }: Lifecycle) => phase === "draining";
+
+const openFileAnchor = async (path: string) => (await import("../ports/anchor/node-file.ts")).createFileAnchor(path);
+
+/** Lets the event loop look at what has come in. */
+const turn = () => new Promise((resolve) => setTimeout(resolve, 0));
 
 /** Of the grace time, what giving back unfinished jobs and closing connections may take. */
 const CLOSING_MS = 3000;

@@ -26,11 +26,11 @@ export type Schedules = ReturnType<typeof createSchedules>;
 const entity = (id: string) => ({ type: "Schedule", id });
 
 export function createSchedules({ db, scheduler }: SchedulesDeps) {
-  const { known, store } = scheduler;
+  const { store } = scheduler;
   const runs = createRunStore(db);
 
   function shown(row: ScheduleRow) {
-    const declared = known.get(row.id);
+    const declared = scheduler.known().get(row.id);
     const isRetired = !declared || row.nextAt === null;
     return {
       name: row.id,
@@ -56,7 +56,7 @@ export function createSchedules({ db, scheduler }: SchedulesDeps) {
   }
 
   function declared(name: string): Checked {
-    const found = known.get(name);
+    const found = scheduler.known().get(name);
     if (!found) throw new AppError("conflict", { detail: "The schedule is retired: it is not declared any more." });
     return found;
   }

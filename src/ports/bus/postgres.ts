@@ -2,7 +2,7 @@
  * The bus on PostgreSQL's LISTEN and NOTIFY: one connection, beside the pool, listens and sends. A pooler that shares connections between
  * transactions (PgBouncer's transaction mode) forgets who listens: behind one the bus has to be on Redis.
  */
-import postgres, { type Options } from "postgres";
+import type { Options, Sql } from "postgres";
 import type { Log } from "../log/port.ts";
 import type { Bus } from "./port.ts";
 import { createRemoteBus, type LinkEvents, type RemoteTiming } from "./remote.ts";
@@ -11,6 +11,7 @@ interface PostgresBusOptions {
   url: string;
   log: Log;
   timing?: RemoteTiming;
+  after?: Promise<unknown>;
 }
 
 const CHANNEL = "hearth_bus";
@@ -34,12 +35,16 @@ function connect(url: string, { payload, lost }: LinkEvents) {
     onclose: () => lost(new Error("the connection was closed")),
     connection: { application_name: "hearth bus" },
   };
-  const sql = postgres(url, options);
+  const opening = import("postgres").then((client) => client.default(url, options));
+  const on = async (work: (sql: Sql) => Promise<unknown>) => work(await opening);
   return {
-    opened: sql.unsafe(`listen ${CHANNEL}`),
+    opened: on((sql) => sql.unsafe(`listen ${CHANNEL}`)),
     send: (payloads: readonly string[]) =>
-      sql`select pg_notify(${CHANNEL}, p) from json_array_elements_text(${JSON.stringify(payloads)}::text::json) p`,
-    ping: () => sql`select 1`,
-    close: () => void sql.end({ timeout: 0 }).catch(() => {}),
+      on(
+        (sql) =>
+          sql`select pg_notify(${CHANNEL}, p) from json_array_elements_text(${JSON.stringify(payloads)}::text::json) p`,
+      ),
+    ping: () => on((sql) => sql`select 1`),
+    close: () => void on((sql) => sql.end({ timeout: 0 })).catch(() => {}),
   };
 }

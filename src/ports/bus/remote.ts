@@ -38,6 +38,8 @@ interface RemoteOptions {
   /** In bytes. */
   maxPayload: number;
   timing?: RemoteTiming;
+  /** What the first connection waits for. */
+  after?: Promise<unknown> | undefined;
 }
 
 const TIMING: RemoteTiming = { pingMs: 5000, patienceMs: 3000 };
@@ -48,7 +50,7 @@ const CLOSE_MS = 1000;
 /** With one pulse between, an echo has had at least that long. */
 const DEAF = 3;
 
-export function createRemoteBus({ name, log, connect, maxPayload, timing = TIMING }: RemoteOptions): Bus {
+export function createRemoteBus({ name, log, connect, maxPayload, timing = TIMING, after }: RemoteOptions): Bus {
   const origin = crypto.randomUUID();
   const writer = createWriter(origin, maxPayload);
   const { subscribe, tell, tellMissed, clear } = createSubscribers(log);
@@ -68,6 +70,7 @@ export function createRemoteBus({ name, log, connect, maxPayload, timing = TIMIN
   let unheard = 0;
 
   function open() {
+    if (closed) return;
     const mine = connect({
       payload: (text) => mine === link && hear(text),
       lost: (error) => drop(mine, error),
@@ -156,7 +159,8 @@ export function createRemoteBus({ name, log, connect, maxPayload, timing = TIMIN
       if (mine && up) within(timing.patienceMs, mine.ping()).catch((error) => drop(mine, error));
     }, timing.pingMs),
   );
-  open();
+  if (after) void after.then(open);
+  else open();
 
   return {
     publish(topic, message) {

@@ -45,7 +45,8 @@ export function patient({
 }: PatienceOptions): Pick<PgClient, "query" | "flight" | "close"> {
   const patience = Math.ceil((statementTimeoutMs + MARGIN_MS) / TICK_MS);
   const waiting = new Set<Waiting>();
-  let pool = open();
+  /** Opened by the first query: Bun takes 10 ms to load its client, and the port is open by then. */
+  let pool: Pool | null = null;
   let tick = 0;
   let answers = 0;
   let closed = false;
@@ -64,22 +65,23 @@ export function patient({
 
   function replacePool() {
     const old = pool;
-    pool = open();
+    pool = null;
     for (const entry of waiting) entry.giveUp();
     waiting.clear();
-    old.end(1).catch(() => {});
+    old?.end(1).catch(() => {});
   }
 
   const timer = setInterval(sweep, TICK_MS);
   (timer as { unref?: () => void }).unref?.();
 
-  function bounded<T>(start: () => Promise<T>): Promise<T> {
+  function bounded<T>(start: (on: Pool) => Promise<T>): Promise<T> {
     if (closed) return Promise.reject(unavailable("The server is stopping."));
     return new Promise<T>((resolve, reject) => {
+      pool ??= open();
       const giveUp = () => reject(unavailable("The database does not answer."));
       const entry: Waiting = { since: tick, answers, giveUp };
       waiting.add(entry);
-      start().then(
+      start(pool).then(
         (value) => {
           answers++;
           waiting.delete(entry);
@@ -95,13 +97,13 @@ export function patient({
   }
 
   return {
-    query: (query) => bounded(() => pool.send(query)),
-    flight: (queries) => bounded(() => pool.transaction(queries)),
+    query: (query) => bounded((on) => on.send(query)),
+    flight: (queries) => bounded((on) => on.transaction(queries)),
     async close() {
       closed = true;
       clearInterval(timer);
       // A client may wait for the last query of a lost connection for ever, so without work in flight nothing is waited for.
-      await pool.end(waiting.size > 0 ? 5 : 0);
+      await pool?.end(waiting.size > 0 ? 5 : 0);
     },
   };
 }

@@ -15,7 +15,7 @@ import { wasmArgon2 } from "./wasm.ts";
 const BOUNDS = { atOnce: 1, waiting: 100 };
 
 export async function createNodePasswords(): Promise<Passwords> {
-  if (hasNativeArgon2()) return createNativePasswords();
+  if (await hasNativeArgon2()) return createNativePasswords();
   const argon2 = wasmArgon2(await WebAssembly.compile(await readFile(wasmFile())));
   return createPasswords(bounded((work) => setImmediate().then(() => argon2(work)), BOUNDS));
 }

@@ -28,9 +28,14 @@ const RETIRE_MS = 3 * 60_000;
 /** Whoever ticks looks at least this often: for the rows that others have changed, and for jobs that have ended. */
 export const LOOK_MS = 30_000;
 
-/** Throws when a schedule is wrong, and names it. */
+/** They are checked when they are first looked at, because time zones take a start 10 ms: work.ts does so before any runs. */
 export function createScheduler({ db, clock, log, schedules }: SchedulerOptions) {
-  const known = checkSchedules(schedules);
+  let checked: ReadonlyMap<string, Checked> | undefined;
+  /** The schedules by name. Throws when one is wrong, and names it. */
+  const known = () => {
+    checked ??= checkSchedules(schedules);
+    return checked;
+  };
   const store = createScheduleStore(db);
   let declared = false;
 
@@ -39,7 +44,7 @@ export function createScheduler({ db, clock, log, schedules }: SchedulerOptions)
 
   async function declare(): Promise<void> {
     const at = now();
-    await store.declare([...known.values()], at);
+    await store.declare([...known().values()], at);
     await unlessOther(store.retire(before(at, RETIRE_MS)), undefined);
     declared = true;
   }
@@ -47,11 +52,11 @@ export function createScheduler({ db, clock, log, schedules }: SchedulerOptions)
   /** The rows of the schedules that are declared here. */
   async function rows(): Promise<ScheduleRow[]> {
     if (!declared) await declare();
-    let found = (await store.all()).filter(({ id }) => known.has(id));
+    let found = (await store.all()).filter(({ id }) => known().has(id));
     // Somebody has deleted one, or this process was asleep for so long that another has retired them.
-    if (found.length < known.size || found.some(({ nextAt }) => nextAt === null)) {
+    if (found.length < known().size || found.some(({ nextAt }) => nextAt === null)) {
       await declare();
-      found = (await store.all()).filter(({ id }) => known.has(id));
+      found = (await store.all()).filter(({ id }) => known().has(id));
     }
     const at = now();
     const stale = before(at, SEEN_EVERY_MS);
@@ -113,7 +118,7 @@ export function createScheduler({ db, clock, log, schedules }: SchedulerOptions)
     },
     /** Looks once at all of them. Answers in how many milliseconds it is to be called again, at the latest. */
     async tick(): Promise<number> {
-      if (known.size === 0) return LOOK_MS;
+      if (known().size === 0) return LOOK_MS;
       // The rows come first: a run that begins after they were read has moved their turn.
       const found = await rows();
       const going = await busy();
@@ -121,18 +126,18 @@ export function createScheduler({ db, clock, log, schedules }: SchedulerOptions)
       for (const row of found) {
         if (row.pausedAt !== null) continue;
         // A fault must not hold up the schedules behind this one.
-        await unlessOther(look(known.get(row.id) as Checked, row, going.has(row.id)), undefined).catch((error) => {
+        await unlessOther(look(known().get(row.id) as Checked, row, going.has(row.id)), undefined).catch((error) => {
           failed = error;
         });
       }
       if (failed) throw failed;
       const at = now();
-      const next = [...known.values()].map(({ cron }) => cron.next(at)).filter((instant) => instant !== null);
+      const next = [...known().values()].map(({ cron }) => cron.next(at)).filter((instant) => instant !== null);
       return Math.min(LOOK_MS, ...next.map((instant) => fromInstant(instant) - fromInstant(at)));
     },
     /** What is wrong with the schedules, for readiness; null: nothing. */
     async fault(): Promise<string | null> {
-      const late = (await store.overdue(before(now(), LATE_MS))).filter(({ id }) => known.has(id));
+      const late = (await store.overdue(before(now(), LATE_MS))).filter(({ id }) => known().has(id));
       const [first, ...others] = late;
       if (!first) return null;
       return `${first.id} was due at ${first.nextAt}${others.length > 0 ? `, others too: ${others.length}` : ""}`;
