@@ -7,6 +7,7 @@ import { pgTables } from "../../db/tables.ts";
 import { fold, foldable, key, unfold } from "../../src/ports/db/fold.ts";
 import { type Builders, type Item, must } from "../../src/ports/db/port.ts";
 import { toStep } from "../../src/ports/db/statement.ts";
+import { touchedBefore } from "../../src/ports/db/touched.ts";
 
 const { users, sessions, auditEntries } = pgTables;
 const q: Builders = drizzle(() => Promise.reject(), { casing });
@@ -53,6 +54,16 @@ describe("a list is sent statement by statement", () => {
   test("when a delete, which may cascade, comes before a change", () => {
     expect(foldable(steps(q.delete(sessions).where(eq(sessions.id, "s")), updateUser()))).toBe(false);
   });
+});
+
+test("a statement that asks how many rows the one before has touched reads them from there", () => {
+  const counting = q.insert(auditEntries).values({
+    ...{ id: "e", actorType: "system", action: "a", entityType: "t" },
+    entityId: sql`${touchedBefore("pg")}::text`,
+  });
+  const list = steps(updateUser().returning({ id: users.id }), counting);
+  expect(foldable(list)).toBe(true);
+  expect(fold(list, printer).text).toContain("s1 as (with hearth_before as (select 1 from s0) insert into");
 });
 
 test("the rows of the only statement that returns some are answered as plain columns", () => {

@@ -15,7 +15,7 @@ import { minutesAgo } from "../../ports/queue/minutes.ts";
 import { cancelJob, createJobReads, drainQueue, pauseQueue, purgeJobs, retryJobs } from "../../ports/queue/operate.ts";
 import { cancelMessage, JOBS_TOPIC, type Job, WAKE } from "../../ports/queue/port.ts";
 import { audit } from "../audit/statement.ts";
-import { keep } from "../idempotency/store.ts";
+import { keep, keepCount } from "../idempotency/store.ts";
 import { jobPages, type ListedJob, listedColumns } from "./list.ts";
 import { redactJob } from "./redact.ts";
 import type { DeadJobsRetry, JobsPurge } from "./schema.ts";
@@ -144,37 +144,38 @@ export function createJobs({ db, bus }: JobsDeps) {
       return shown(ctx, after);
     },
 
-    /**
-     * Dead jobs of a type run again. As in the other verbs about many jobs, how many they were is known only afterwards, so the answer to an
-     * `Idempotency-Key` is stored behind the change: of two such requests at one time the second finds less to do, or nothing.
-     */
+    /** Dead jobs of a type run again. As in the other verbs about many jobs, how many they were is counted by the list itself. */
     async retryDead(ctx: Context, name: string, { attempts, limit }: DeadJobsRetry): Promise<Affected> {
       const ids = await reads.dead(name, limit);
       if (ids.length === 0) return { jobs: 0, more: false };
-      const [retried] = await db.atomic((tx) => [
-        retryJobs(tx, db.dialect, ids, ctx.now, attempts),
+      const answer = (jobs: number): Affected => ({ jobs, more: ids.length === limit });
+      const [, retried] = await db.atomic((tx) => [
         audit(tx, ctx, {
           action: "job.retry-dead",
           entity: { type: "JobType", id: name },
           after: { attempts, from: ids[0], to: ids.at(-1), atMost: ids.length },
         }),
+        retryJobs(tx, db.dialect, ids, ctx.now, attempts),
+        keepCount({ db, tx }, ctx, answer, limit),
       ]);
       wake();
-      return { jobs: retried.length, more: ids.length === limit };
+      return answer(retried.length);
     },
 
     /** Deletes jobs that have ended, oldest first. */
     async purge(ctx: Context, { state, olderThanS, limit }: JobsPurge): Promise<Affected> {
       const before = toInstant(fromInstant(ctx.now) - olderThanS * 1000);
-      const [gone] = await db.atomic((tx) => [
-        purgeJobs(tx, state, before, limit),
+      const answer = (jobs: number): Affected => ({ jobs, more: jobs === limit });
+      const [, gone] = await db.atomic((tx) => [
         audit(tx, ctx, {
           action: "job.purge",
           entity: { type: "JobState", id: state },
           after: { endedBefore: before, limit },
         }),
+        purgeJobs(tx, state, before, limit),
+        keepCount({ db, tx }, ctx, answer, limit),
       ]);
-      return { jobs: gone.length, more: gone.length === limit };
+      return answer(gone.length);
     },
 
     async queues(ctx: Context): Promise<QueueState[]> {
@@ -216,11 +217,13 @@ export function createJobs({ db, bus }: JobsDeps) {
 
     /** Cancels all of the queue that is not running. */
     async drain(ctx: Context, queue: string): Promise<Affected> {
-      const [ended] = await db.atomic((tx) => [
-        drainQueue(tx, db.dialect, queue, ctx.now, "An operator drained its queue."),
+      const answer = (jobs: number): Affected => ({ jobs, more: false });
+      const [, ended] = await db.atomic((tx) => [
         audit(tx, ctx, { action: "queue.drain", entity: queueEntity(queue) }),
+        drainQueue(tx, db.dialect, queue, ctx.now, "An operator drained its queue."),
+        keepCount({ db, tx }, ctx, answer, 0),
       ]);
-      return { jobs: ended.length, more: false };
+      return answer(ended.length);
     },
   };
 }

@@ -8,6 +8,7 @@
  */
 import { type SQL, sql } from "drizzle-orm/sql";
 import type { Printer, Step } from "./statement.ts";
+import { BEFORE } from "./touched.ts";
 
 export const MUST_FAILED = "HM001";
 
@@ -56,8 +57,9 @@ const touched = (i: number) => `hearth_must((select count(*) from s${i}), ${i})`
 function cte(step: Step, i: number): SQL {
   const columns = columnsOf(step);
   const heads = columns.length > 0 ? `(${columns.join(", ")})` : "";
-  const { sql: statement } = step.bound.compiled;
-  return sql`${sql.raw(`s${i}${heads} as `)}(${step.must && heads === "" ? sql`${statement} returning 1` : statement})`;
+  const { sql: statement, text } = step.bound.compiled;
+  const before = text.includes(BEFORE) ? `with ${BEFORE} as (select 1 from s${i - 1}) ` : "";
+  return sql`${sql.raw(`s${i}${heads} as (${before}`)}${step.must && heads === "" ? sql`${statement} returning 1` : statement})`;
 }
 
 function json(step: Step, i: number): string {

@@ -178,6 +178,34 @@ export const jobCases: Case[] = [
     },
   },
   {
+    name: "a change of many jobs is made once for one idempotency key, also by requests that come together, and each is answered how many they were",
+    needs,
+    async run(world) {
+      const name = `many.${unique()}`;
+      for (const state of ["failed", "failed", "failed", "waiting", "delayed"]) await job(world, { name, state });
+      // A request may be called by the very number that stands for the one which is not known yet.
+      const together = async (path: string, body?: object) => {
+        const headers = { "idempotency-key": `${path}-${name}`, "x-request-id": "999999999999" };
+        const send = () => world.admin.api("POST", path, { body, headers });
+        const answers = [...(await Promise.all([send(), send(), send()])), await send()];
+        expect(new Set(answers.map(({ text }) => text)).size).toBe(1);
+        expect(answers.filter((answer) => answer.headers.get("idempotent-replayed") !== "true")).toHaveLength(1);
+        return answers[3]?.data;
+      };
+      expect(await together(`/v1/job-types/${name}/retry`, { limit: 2 })).toEqual({ jobs: 2, more: true });
+      expect(await auditOf(world, "job.retry-dead", name)).toHaveLength(1);
+      expect(await together(`/v1/queues/q-${name}/drain`)).toEqual({ jobs: 4, more: false });
+      expect(await auditOf(world, "queue.drain", `q-${name}`)).toHaveLength(1);
+      const purges = async () => (await auditOf(world, "job.purge", "cancelled")).length;
+      const before = await purges();
+      expect(await together("/v1/job-purges", { state: "cancelled", olderThanS: 0, limit: 3 })).toEqual({
+        jobs: 3,
+        more: true,
+      });
+      expect(await purges()).toBe(before + 1);
+    },
+  },
+  {
     name: "a job that has not ended is cancelled, and one that has ended is not",
     needs,
     async run(world) {
