@@ -275,7 +275,8 @@ export const jobCases: Case[] = [
     async run(world) {
       const name = `timed.${unique()}`;
       const queue = `q-${name}`;
-      const minute = (ago: number) => `${iso(-ago * 60_000).slice(0, 16)}:00.000Z`;
+      const begun = Date.now();
+      const minute = (ago: number) => `${new Date(begun - ago * 60_000).toISOString().slice(0, 16)}:00.000Z`;
       for (const [ago, done] of [
         [0, 10],
         [1, 20],
