@@ -1,7 +1,10 @@
 /**
  * One of several processes that look after the same schedules on the PostgreSQL at argv[2], by a clock that runs fast and is the
- * same in all of them, from argv[3] for argv[4] milliseconds. Prints how many it has fired.
+ * same in all of them, for argv[3] milliseconds. Says that it is ready, is told by standard input when it all begins, and prints how many it
+ * has fired.
  */
+import process from "node:process";
+import { text } from "node:stream/consumers";
 import { createPgDb } from "../../src/ports/db/pg.ts";
 import { createPostgres } from "../../src/ports/db/postgres.ts";
 import { createConsoleLog } from "../../src/ports/log/console.ts";
@@ -9,9 +12,11 @@ import { createScheduler } from "../../src/ports/schedule/scheduler.ts";
 import { poolOf } from "../helpers/postgres.ts";
 import { everyMinute, FAST, STEADY } from "./schedule.instances.ts";
 
-const [, , url = "", from = "", ms = ""] = process.argv;
+const [, , url = "", ms = ""] = process.argv;
 const db = createPgDb({ engine: "postgres", primary: createPostgres(poolOf(url)) });
-const began = Number(from);
+await db.ping();
+console.log("ready");
+const began = Number(await text(process.stdin));
 const clock = { now: () => STEADY + (Date.now() - began) * FAST };
 let fired = 0;
 const log = createConsoleLog({
