@@ -14,6 +14,7 @@ import type {
   Subject,
 } from "./ability.ts";
 import { lacks, withActor } from "./actor-values.ts";
+import { matcherOf } from "./match.ts";
 
 type RawRule = RawRuleOf<Ability>;
 
@@ -114,33 +115,22 @@ function addWithFields(rules: RawRule[], given: Given & { fields: readonly strin
 }
 
 const { $and, $or, $nor, $not, $eq, $ne, $gt, $gte, $lt, $lte, $in, $nin } = ucast;
-const { and, or, nor, not, eq, ne, gt, gte, lt, lte, within, nin } = ucast;
-
-const conditionsMatcher = ucast.createFactory(
-  { $and, $or, $nor, $not, $eq, $ne, $gt, $gte, $lt, $lte, $in, $nin },
-  { and, or, nor, not, eq, ne, gt, gte, lt, lte, in: within, nin },
-  { compare },
-) as unknown as ConditionsMatcher<MongoQuery>;
+const parser = new ucast.MongoQueryParser({ $and, $or, $nor, $not, $eq, $ne, $gt, $gte, $lt, $lte, $in, $nin });
 
 /** @throws Error for operators that are not known. */
-export const parseConditions = (conditions: Record<string, unknown>): ucast.Condition =>
-  conditionsMatcher(conditions).ast as ucast.Condition;
+export const parseConditions = (conditions: Record<string, unknown>): ucast.Condition => parser.parse(conditions);
 
-/**
- * The order of two values. ucast's own compares as JavaScript does, where null counts as 0 or sorts below everything: a rule about
- * `publishedAt: { $lt: now }` would fit rows that were never published. Here, as in SQL, null has no place in the order.
- */
-function compare(value: unknown, bound: unknown): -1 | 0 | 1 {
-  if (value === bound) return 0;
-  if (value === null || value === undefined || bound === null || bound === undefined) return incomparable;
-  if (typeof value !== typeof bound && !Array.isArray(value)) {
-    throw new TypeError(`policy: a condition compares a ${typeof value} with a ${typeof bound}`);
-  }
-  return value > bound ? 1 : value < bound ? -1 : incomparable;
-}
-
-/** ucast asks only `=== 0`, `=== 1` and `=== -1`: this is none of them. */
-const incomparable = Number.NaN as 0;
+/** CASL asks for it when a rule is first looked at; the function is made when a row is first judged, which SQL mostly does instead. */
+const conditionsMatcher = ((conditions) => {
+  const ast = parseConditions(conditions);
+  let fits: ReturnType<typeof matcherOf> | undefined;
+  const matches = (row: Record<string, unknown>) => {
+    fits ??= matcherOf(ast);
+    return fits(row);
+  };
+  matches.ast = ast;
+  return matches;
+}) as ConditionsMatcher<MongoQuery>;
 
 /** A row is judged by `may`, which names its subject. CASL would take an unmarked row for a subject "Object", and pass over rules. */
 function detectSubjectType(marked: object): Subject {

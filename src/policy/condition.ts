@@ -8,61 +8,11 @@ import { Column } from "drizzle-orm/column";
 import { is } from "drizzle-orm/entity";
 import type { Table } from "drizzle-orm/table";
 import { toInstant } from "../core/clock.ts";
+import { all, among, any, type Comparison, negate, type Operand, type Test, type ValueKind } from "./logic.ts";
+import { remember } from "./remember.ts";
 
 /** A Drizzle table, or its columns (or an alias's) by the names that rules use. */
 export type Columns = Table | Readonly<Record<string, Column>>;
-
-/** A condition that may be unknown (SQL's NULL) where the row's value is NULL; unknown counts as false, also under `not`. */
-export type Test = boolean | Compound | Negation | Comparison | Membership | Absence;
-
-interface Compound {
-  is: "and" | "or";
-  parts: Exclude<Test, boolean>[];
-}
-interface Negation {
-  is: "not";
-  part: Exclude<Test, boolean>;
-}
-interface Comparison {
-  is: "=" | "<" | "<=" | ">" | ">=";
-  operand: Operand;
-  value: unknown;
-}
-interface Membership {
-  is: "in";
-  operand: Operand;
-  values: unknown[];
-}
-interface Absence {
-  is: "null";
-  operand: Operand;
-}
-
-export interface Operand {
-  field: string;
-  column: Column;
-  kind: Kind;
-}
-
-/** How a column's values compare: the kinds of the column kit, but json, which has no order and several equalities. */
-type Kind = "text" | "int" | "bool" | "instant";
-
-export function all(tests: Test[]): Test {
-  return tests.includes(false) ? false : compound("and", tests);
-}
-
-export function any(tests: Test[]): Test {
-  return tests.includes(true) ? true : compound("or", tests);
-}
-
-export function negate(test: Test): Test {
-  return typeof test === "boolean" ? !test : { is: "not", part: test };
-}
-
-function compound(kind: "and" | "or", tests: Test[]): Test {
-  const parts = tests.flatMap((test) => (typeof test === "boolean" ? [] : test.is === kind ? test.parts : [test]));
-  return parts.length > 1 ? { is: kind, parts } : (parts[0] ?? kind === "and");
-}
 
 /** @throws Error for a field that is no column, an operator or a value that SQL would not judge as `can()` does. */
 export function toTest(ast: Condition, columns: Columns): Test {
@@ -104,9 +54,9 @@ const equal = (operand: Operand, value: unknown): Test =>
   value === null ? { is: "null", operand } : { is: "=", operand, value: checked(operand, value) };
 
 function oneOf(operand: Operand, list: unknown[]): Test {
-  const values = [...new Set(list)].filter((value) => value !== null).map((value) => checked(operand, value));
-  const found: Test = values.length > 0 && { is: "in", operand, values };
-  return any(list.includes(null) ? [found, { is: "null", operand }] : [found]);
+  const values = list.filter((value) => value !== null).map((value) => checked(operand, value));
+  const found = among(operand, values);
+  return list.includes(null) ? any([found, { is: "null", operand }]) : found;
 }
 
 function ordered(comparison: Comparison["is"], operand: Operand, value: unknown): Test {
@@ -120,7 +70,7 @@ function ordered(comparison: Comparison["is"], operand: Operand, value: unknown)
   return { is: comparison, operand, value: bound };
 }
 
-const kinds: Readonly<Record<string, Kind>> = {
+const kinds: Readonly<Record<string, ValueKind>> = {
   PgText: "text",
   PgInteger: "int",
   PgBoolean: "bool",
@@ -129,7 +79,17 @@ const kinds: Readonly<Record<string, Kind>> = {
   SQLiteBoolean: "bool",
 };
 
-function operandOf(field: string, columns: Columns): Operand {
+const operands = new WeakMap<Columns, Map<string, Operand>>();
+
+/** Looked at once for all rules: Drizzle's own way to tell a column takes longer than the rest of a comparison's translation. */
+const operandOf = (field: string, columns: Columns): Operand =>
+  remember(
+    remember(operands, columns, () => new Map<string, Operand>()),
+    field,
+    () => makeOperand(field, columns),
+  );
+
+function makeOperand(field: string, columns: Columns): Operand {
   const column: unknown = Object.hasOwn(columns, field) ? columns[field as keyof Columns] : undefined;
   if (!is(column, Column)) throw refusal(`there is no column for the field "${field}"`);
   const instant = column.columnType === "PgCustomColumn" && column.getSQLType() === "timestamp (3) with time zone";
@@ -138,7 +98,7 @@ function operandOf(field: string, columns: Columns): Operand {
   return { field, column, kind };
 }
 
-const fits: Readonly<Record<Kind, { check(value: unknown): boolean; expected: string }>> = {
+const fits: Readonly<Record<ValueKind, { check(value: unknown): boolean; expected: string }>> = {
   text: { check: isText, expected: "well-formed text without NUL" },
   int: {
     check: (value) => Number.isInteger(value) && Math.abs(value as number) < 2 ** 31,

@@ -1,8 +1,8 @@
 /** Rules about fields: which ones an actor may see or set, of a subject in general and of one row. */
-import type { Ability, Action, Subject } from "./ability.ts";
+import type { Ability, Action, Rule, Subject } from "./ability.ts";
 import type { Context } from "./context.ts";
 import { refused } from "./explain.ts";
-import { complete, judge, may, planOf } from "./may.ts";
+import { complete, judge, may, type Plan, planOf, type Row } from "./may.ts";
 import { forEachQuestion, remember } from "./remember.ts";
 
 const answers = forEachQuestion(() => new WeakMap<readonly string[], ReadonlySet<string>>());
@@ -28,32 +28,38 @@ export function fieldsOf(
  * The fields of this row that the ability allows `action` on. The row itself, not a copy, when that is all of them.
  * @throws Error when the row lacks a field that a condition looks at.
  */
-export const mask = <R extends object>(ability: Ability, action: Action, subject: Subject, row: R): Partial<R> =>
-  masked(planOf(ability, action, subject), row);
-
-/** `mask` for the rows of a list, with the rules looked up once. */
-export function maskAll<R extends object>(ability: Ability, action: Action, subject: Subject, rows: R[]): Partial<R>[] {
+export function mask<R extends object>(ability: Ability, action: Action, subject: Subject, row: R): Partial<R> {
   const plan = planOf(ability, action, subject);
-  return plan.everything ? rows : rows.map((row) => masked(plan, row));
+  if (plan.everything) return row;
+  return judge(plan.rules, complete(plan, row)) ? masked(row, apartIn(plan, row)) : {};
 }
 
-function masked<R extends object>(plan: ReturnType<typeof planOf>, row: R): Partial<R> {
-  if (plan.everything) return row;
-  const values = complete(plan, row);
-  if (!plan.byField) return judge(plan.rules, values) ? row : {};
-  const shown: Record<string, unknown> = {};
-  let hidden = false;
-  let rules: ReturnType<typeof plan.rulesOf> | null = null;
-  let verdict = false;
+/** Fields that other rules decide than those of the row itself, with which all others are shown. */
+interface Apart {
+  rules: readonly Rule[];
+  fields: string[];
+}
+
+function apartIn(plan: Plan, row: object): Apart[] {
+  const found: Apart[] = [];
+  if (!plan.byField) return found;
   for (const field of Object.keys(row)) {
-    const own = plan.rulesOf(field);
-    // Fields of one rule mostly stand side by side, and are judged once.
-    if (own !== rules) verdict = judge(own, values);
-    rules = own;
-    if (verdict) shown[field] = values[field];
-    else hidden = true;
+    const rules = plan.rulesOf(field);
+    if (rules === plan.rules) continue;
+    const known = found.find((one) => one.rules === rules);
+    if (known) known.fields.push(field);
+    else found.push({ rules, fields: [field] });
   }
-  return hidden ? (shown as Partial<R>) : row;
+  return found;
+}
+
+function masked<R extends object>(row: R, apart: readonly Apart[]): Partial<R> {
+  let hidden: string[] | null = null;
+  for (const { rules, fields } of apart) if (!judge(rules, row as Row)) hidden = [...(hidden ?? []), ...fields];
+  if (!hidden) return row;
+  const shown: Partial<R> = {};
+  for (const field of Object.keys(row) as (keyof R & string)[]) if (!hidden.includes(field)) shown[field] = row[field];
+  return shown;
 }
 
 /**
@@ -104,27 +110,14 @@ export const show = <R extends object>(ctx: Context, subject: Subject, row: R): 
 
 /**
  * `show` for the rows of a list that were found by `whereListed`: it has judged already that each may be read, which took about a quarter
- * of the time of a list to say again. Only rules about fields are left to be asked.
+ * of the time of a list to say again. Only rules about fields are left to be asked. The rows have the same fields.
  */
 export function showAll<R extends object>(ctx: Context, subject: Subject, rows: R[]): Shown<R>[] {
-  const shown = maskListed(planOf(ctx.ability, "read", subject), rows);
-  return ctx.permissions ? rows.map((row, i) => withPermissions(ctx, subject, row, shown[i] as Partial<R>)) : shown;
-}
-
-function maskListed<R extends object>(plan: ReturnType<typeof planOf>, rows: R[]): Partial<R>[] {
+  const plan = planOf(ctx.ability, "read", subject);
   const [first] = rows;
-  if (!first || !plan.byField) return rows;
-  // Fields that are decided by the same rules as the row itself are shown with it.
-  const fields = Object.keys(first).filter((field) => plan.rulesOf(field) !== plan.rules) as (keyof R & string)[];
-  if (fields.length === 0) return rows;
-  return rows.map((row) => {
-    const values = complete(plan, row);
-    const hidden = fields.filter((field) => !judge(plan.rulesOf(field), values));
-    if (hidden.length === 0) return row;
-    const shown: Partial<R> = { ...row };
-    for (const field of hidden) delete shown[field];
-    return shown;
-  });
+  const apart = first ? apartIn(plan, complete(plan, first)) : [];
+  const shown = apart.length === 0 ? rows : rows.map((row) => masked(row, apart));
+  return ctx.permissions ? rows.map((row, i) => withPermissions(ctx, subject, row, shown[i] as Partial<R>)) : shown;
 }
 
 function withPermissions<R extends object>(

@@ -2,10 +2,10 @@
 import type { Ability, Action, Rule, Subject } from "./ability.ts";
 import { forEachQuestion, remember } from "./remember.ts";
 
-type Row = Readonly<Record<string, unknown>>;
+export type Row = Readonly<Record<string, unknown>>;
 
 /** The rules of one question, strongest first. */
-interface Plan {
+export interface Plan {
   readonly rules: readonly Rule[];
   /** Whether a rule names fields, so that the fields of one row can differ. */
   readonly byField: boolean;

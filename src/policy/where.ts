@@ -1,7 +1,8 @@
 /** From an ability to SQL: the rows that `can()` is true of, and no others. */
 import { Param, SQL, StringChunk, sql } from "drizzle-orm/sql";
 import type { Ability, Action, Rule, Subject } from "./ability.ts";
-import { all, any, type Columns, negate, type Operand, type Test, toTest } from "./condition.ts";
+import { type Columns, toTest } from "./condition.ts";
+import { all, any, negate, type Operand, type Part, type Test } from "./logic.ts";
 import { planOf, questionsOf } from "./may.ts";
 import { forEachQuestion, remember } from "./remember.ts";
 
@@ -14,6 +15,8 @@ export interface Where {
   readonly values: Readonly<Record<string, unknown>>;
   /** No row can match: the caller may answer without asking the database. */
   readonly never: boolean;
+  /** All rows match, but those that are refused: no index can find them sooner. */
+  readonly open: boolean;
 }
 
 const answers = forEachQuestion(() => new WeakMap<Columns, Map<string, Where>>());
@@ -50,14 +53,20 @@ const same = (a: readonly Rule[], b: readonly Rule[]) => a.length === b.length &
 
 /**
  * The rules from the weakest to the strongest, each deciding before all weaker ones: what a `can` fits is allowed, what a `cannot` fits
- * is not. CASL's own rulesToAST repeats the conditions of every `cannot` beside each weaker `can`; here each stands once, and on D1 a
- * statement has no more than 100 values.
+ * is not. CASL's own rulesToAST repeats the conditions of every `cannot` beside each weaker `can`; here each stands once at most: those
+ * that follow each other to the same effect are one test (logic.ts), and what a rule about every row decides needs no weaker one.
  */
 function fold(rules: readonly Rule[], columns: Columns): Test {
+  const last = rules.findIndex((rule) => !rule.ast);
   let test: Test = false;
-  for (const rule of rules.toReversed()) {
-    const fits = rule.ast ? toTest(rule.ast, columns) : true;
-    test = rule.inverted ? all([negate(fits), test]) : any([fits, test]);
+  let alike: Test[] = [];
+  for (let i = last === -1 ? rules.length - 1 : last; i >= 0; i--) {
+    const { ast, inverted } = rules[i] as Rule;
+    alike.push(ast ? toTest(ast, columns) : true);
+    if (rules[i - 1]?.inverted === inverted) continue;
+    const fits = any(alike);
+    test = inverted ? all([negate(fits), test]) : any([fits, test]);
+    alike = [];
   }
   return test;
 }
@@ -65,8 +74,8 @@ function fold(rules: readonly Rule[], columns: Columns): Test {
 type Token = string | { operand: Operand } | { operand: Operand; name: string };
 
 function print(test: Test, action: Action, subject: Subject): Where {
-  if (test === true) return { key: "", sql: undefined, values: {}, never: false };
-  if (test === false) return { key: "false", sql: sql`false`, values: {}, never: true };
+  if (test === true) return { key: "", sql: undefined, values: {}, never: false, open: true };
+  if (test === false) return { key: "false", sql: sql`false`, values: {}, never: true, open: false };
   const values: Record<string, unknown> = {};
   const tokens: Token[] = [];
   let count = 0;
@@ -76,7 +85,7 @@ function print(test: Test, action: Action, subject: Subject): Where {
     tokens.push({ operand, name });
   };
 
-  function write(part: Exclude<Test, boolean>): void {
+  function write(part: Part): void {
     switch (part.is) {
       case "and":
       case "or":
@@ -88,10 +97,15 @@ function print(test: Test, action: Action, subject: Subject): Where {
         tokens.push(")");
         break;
       case "not":
-        // Unknown is not true either: what a condition does not fit for certain, it does not fit.
-        tokens.push("(");
-        write(part.part);
-        tokens.push(") is not true");
+        if (part.part.is === "null") tokens.push({ operand: part.part.operand }, " is not null");
+        else {
+          // What is unknown is not refused. PostgreSQL looks into `(…) is not true` to guess how many rows are left, condition by condition,
+          // and for values that it does not know makes that few and another plan each time: 220 µs for 20 rules; of a `case` it makes
+          // half and one plan for all: 65.
+          tokens.push("case when ");
+          write(part.part);
+          tokens.push(" then false else true end");
+        }
         break;
       case "null":
         tokens.push({ operand: part.operand }, " is null");
@@ -124,6 +138,7 @@ function print(test: Test, action: Action, subject: Subject): Where {
     },
     values,
     never: false,
+    open: test.is === "not",
   };
 }
 

@@ -12,7 +12,7 @@ import { idPrefixes } from "../../core/id.ts";
 import { type JobState, jobStates } from "../../core/job.ts";
 import type { Filter, ListInput, Page, Position } from "../../core/page.ts";
 import type { Where } from "../../policy/where.ts";
-import { value } from "../../ports/db/placeholders.ts";
+import { limitOf, value } from "../../ports/db/placeholders.ts";
 import type { Builders, Db, Reads } from "../../ports/db/port.ts";
 import { remembered } from "../../ports/db/remembered.ts";
 import type { Job } from "../../ports/queue/port.ts";
@@ -74,7 +74,7 @@ export function jobPages(db: Db, window = WINDOW) {
           .from(jobs)
           .where(and(conditions(shape), sql`${jobs.id} >= ${ph("low")}`, sql`${jobs.id} < ${ph("high")}`))
           .orderBy(shape.descending ? desc(jobs.id) : asc(jobs.id))
-          .limit(ph("limit")),
+          .limit(limitOf("limit")),
   );
   const total = remembered(
     ({ key }: Shape) => `count ${key}`,

@@ -5,7 +5,7 @@ import { AppError } from "../../core/error.ts";
 import type { ListInput, Page } from "../../core/page.ts";
 import type { Context } from "../../policy/context.ts";
 import { refused } from "../../policy/explain.ts";
-import { mask, maskAll } from "../../policy/fields.ts";
+import { show, showAll } from "../../policy/fields.ts";
 import { whereListed } from "../../policy/listed.ts";
 import { may } from "../../policy/may.ts";
 import type { Bus } from "../../ports/bus/port.ts";
@@ -57,7 +57,7 @@ export function createJobs({ db, bus }: JobsDeps) {
   const columns = listedColumns(db.tables);
 
   function shown(ctx: Context, job: Job) {
-    const { actor, ...rest } = redactJob(mask(ctx.ability, "read", "Job", job) as Job);
+    const { actor, ...rest } = redactJob(show(ctx, "Job", job) as Job);
     return { ...rest, ...(actor !== undefined && { actor: actor && { type: actor.type, id: actorId(actor) } }) };
   }
 
@@ -91,7 +91,7 @@ export function createJobs({ db, bus }: JobsDeps) {
       const condition = whereListed(ctx.ability, "Job", columns, input);
       if (condition.never) return { items: [], more: false, total: input.count ? 0 : null };
       const found = await page(input, condition, ctx);
-      const items = maskAll(ctx.ability, "read", "Job", found.items).map((job) => redactJob(job));
+      const items = showAll(ctx, "Job", found.items).map((job) => redactJob(job));
       return { ...found, items: items as ListedJob[] };
     },
 
