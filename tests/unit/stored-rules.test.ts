@@ -141,6 +141,26 @@ describe.each(engines)("On %s", (engine, open) => {
     },
   );
 
+  test("the size of a page stands in the text of its list, so that one plan serves all, unless something is looked for", async () => {
+    const { ask, admin, rule, ann } = await setUp("test", 0);
+    const limitOf = async (query: string, token = admin) => {
+      reads.length = 0;
+      expect((await ask(token, "GET", `/v1/users?${query}`)).status).toBe(200);
+      const list = reads.findLast((text) => text.includes(' from "users"') && text.includes(" limit "));
+      return list?.replace(/^.* limit /, "").replace(/\$\d+/, "?");
+    };
+    // SQLite would plan anew for a bare placeholder.
+    const bound = "? + 0";
+    expect(await limitOf("limit=20")).toBe("21");
+    expect(await limitOf("limit=21")).toBe(bound);
+    expect(await limitOf("limit=20&filter[role][eq]=user")).toBe(bound);
+    await rule(ann.id, { actions: ["list", "read"], conditions: { name: "Ann" } });
+    expect(await limitOf("limit=20", ann.token)).toBe(bound);
+    await rule(ann.id, { actions: ["list", "read"] });
+    await rule(ann.id, { actions: ["list", "read"], conditions: { name: "Bob" }, inverted: true });
+    expect(await limitOf("limit=20", ann.token)).toBe("21");
+  });
+
   test("a refusal is explained in development, and nowhere else", async () => {
     const { ask, ann, rule } = await setUp("development");
     const made = await rule(ann.id, { actions: ["update"], fields: ["role"], conditions: { name: "Nobody" } });
