@@ -5,6 +5,7 @@ import { hostname, userInfo } from "node:os";
 import process from "node:process";
 import { fromInstant, systemClock, toInstant } from "../src/core/clock.ts";
 import { AppError } from "../src/core/error.ts";
+import type { Env } from "../src/env.ts";
 import { exportLines, NoSuchSeal } from "../src/modules/audit/export.ts";
 import { type Proof, prove, verifyProof } from "../src/modules/audit/proof.ts";
 import { prune } from "../src/modules/audit/prune.ts";
@@ -14,13 +15,14 @@ import { importPublicKeys, type KeySet } from "../src/modules/auth/keys.ts";
 import { openAuditKeys } from "../src/runtimes/open-audit.ts";
 import { flag, readArgs, text, type Wrong, wrongUse } from "./args.ts";
 import { commandContext } from "./context.ts";
+import { openD1 } from "./d1.ts";
 import { causesOf, nameOf, readEnv, withDb } from "./open.ts";
 
 const HELP = `The audit trail: takes it out, checks it, proves single entries, and gives up what is old.
 
 Usage: bun run audit <command> [options]
 
-In the database that DATABASE_URL names
+In the database that DATABASE_URL names, or in D1
   export                    The trail as lines of JSON, to standard output or a file
       --out <file>            into this file
       --after <n>             only what comes after seal n, for a file that is continued
@@ -31,6 +33,9 @@ In the database that DATABASE_URL names
       --before <time>         sealed before: 2026-01-31T09:30:00.000Z, or 90d ago; it has to be said
       --export <file>         the export that they are in; it is verified first
       --reason <text>         for the entry that this leaves
+
+      --d1 --local            in the D1 database of this machine (--persist-to <folder>)
+      --d1 --remote           in the one at Cloudflare, by wrangler (--env <name>)
 
 Without a database, and on another machine
   verify <export>           Whether every sealed entry is as it was and in its place; says which is not
@@ -54,7 +59,7 @@ const wrong: Wrong = wrongUse("audit", 2);
 const { values: given, positionals } = readArgs(
   {
     ...{ out: text, after: text, before: text, export: text, reason: text, anchor: text, key: text },
-    ...{ json: flag, help: flag },
+    ...{ json: flag, help: flag, d1: flag, local: flag, remote: flag, env: text, "persist-to": text },
   },
   wrong,
 );
@@ -81,10 +86,15 @@ const needed = (value: string | undefined, what: string): string => value ?? wro
 async function inDatabase(work: Parameters<typeof withDb>[1]): Promise<void> {
   const { after } = given;
   if (after !== undefined && !/^\d{1,9}$/.test(after)) wrong("--after is the number of a seal.");
-  await withDb(readEnv(), (db) =>
-    work(db).catch((error) => (isExpected(error) ? cannot(error) : Promise.reject(error))),
-  );
+  const expecting: typeof work = (db) =>
+    work(db).catch((error) => (isExpected(error) ? cannot(error) : Promise.reject(error)));
+  if (!given.d1) return withDb(readEnv(), expecting);
+  if (given.local === given.remote) wrong("Say which database: --remote, or --local.");
+  const db = await openD1({ remote: given.remote === true, env: given.env, persistTo: given["persist-to"] });
+  await expecting(db).finally(() => db.close());
 }
+
+const placeOf = (env: Env) => (given.d1 ? "D1" : nameOf(env.database));
 
 const isExpected = (error: unknown) => error instanceof AppError || error instanceof NoSuchSeal;
 
@@ -163,7 +173,7 @@ async function sealNow(): Promise<void> {
   await inDatabase(async (db) => {
     const done = await createSealing({ db, keys }).sweep(toInstant(systemClock.now()));
     console.log(
-      given.json ? JSON.stringify(done) : `Sealed ${count(done.sealed, "entry", "entries")}: ${nameOf(env.database)}.`,
+      given.json ? JSON.stringify(done) : `Sealed ${count(done.sealed, "entry", "entries")}: ${placeOf(env)}.`,
     );
   });
 }
@@ -194,7 +204,7 @@ async function pruneCommand(): Promise<void> {
   await inDatabase(async (db) => {
     const { seal, deleted } = await prune({ db, keys }, ctx, before, report);
     const text = seal === 0 ? "There is nothing to prune" : `Pruned up to seal ${seal}, ${deleted} entries`;
-    console.log(given.json ? JSON.stringify({ seal, deleted }) : `${text}: ${nameOf(env.database)}.`);
+    console.log(given.json ? JSON.stringify({ seal, deleted }) : `${text}: ${placeOf(env)}.`);
   });
 }
 

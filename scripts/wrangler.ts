@@ -6,6 +6,7 @@ import toml from "../wrangler.toml";
 import { findNode } from "./node.ts";
 
 export interface WorkerConfig {
+  compatibility_date: string;
   secrets?: { required: string[] };
   d1_databases?: { binding: string; database_name: string; database_id: string; migrations_dir: string }[];
   kv_namespaces?: { binding: string; id: string }[];
@@ -22,7 +23,9 @@ export interface WorkerConfig {
 }
 
 /** wrangler.toml. */
-export const wranglerConfig: WorkerConfig & { env?: Record<string, Omit<WorkerConfig, "main" | "assets">> } = toml;
+export const wranglerConfig: WorkerConfig & {
+  env?: Record<string, Omit<WorkerConfig, "main" | "assets" | "compatibility_date">>;
+} = toml;
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 

@@ -1,12 +1,10 @@
 /** The Worker in a real workerd, with nothing but this machine behind it: up in about three seconds. */
-import { spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { seed } from "../../db/seed.ts";
+import { askNode } from "../../scripts/ask-node.ts";
 import { writeAssets } from "../../scripts/build-worker.ts";
-import { findNode } from "../../scripts/node.ts";
 import { type WorkerConfig, wranglerConfig } from "../../scripts/wrangler.ts";
 import { systemClock } from "../../src/core/clock.ts";
 import { Secret } from "../../src/core/secret.ts";
@@ -79,7 +77,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   try {
     if (database !== "d1") await prepare(database.hyperdrive, admin);
     const config = await configOf(options, folder.path);
-    const node = startNode();
+    const node = askNode(script, { CLOUDFLARE_CF_FETCH_ENABLED: "false", WRANGLER_LOG: "error" });
     const stop = async () => {
       await node.end();
       folder.remove();
@@ -163,47 +161,4 @@ async function prepare(url: string, { email, password }: Admin): Promise<void> {
     samples: false,
   });
   await db.close();
-}
-
-/** A process that answers one line of JSON for each that it gets, in order. */
-function startNode() {
-  const child = spawn(findNode(), ["--disable-warning=ExperimentalWarning", script], {
-    env: {
-      PATH: process.env.PATH ?? "",
-      HOME: process.env.HOME ?? "",
-      CLOUDFLARE_CF_FETCH_ENABLED: "false",
-      WRANGLER_SEND_METRICS: "false",
-      WRANGLER_LOG: "error",
-      // Wrangler is one file of 14 MB: compiled once, a start takes about 0.7 s less.
-      NODE_COMPILE_CACHE: join(root, ".cache/node"),
-    },
-    stdio: ["pipe", "pipe", "pipe"],
-  });
-  const exited = new Promise<void>((resolve) => child.on("exit", () => resolve()));
-  let printed = "";
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
-    printed += text;
-  });
-  const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  let last: Promise<unknown> = Promise.resolve();
-
-  async function exchange(value: unknown): Promise<unknown> {
-    child.stdin.write(`${JSON.stringify(value)}\n`);
-    const { value: line, done } = await answers.next();
-    if (done) throw new Error(`the Node process ended: ${printed}`);
-    const answer = JSON.parse(line) as { value: unknown } | { error: string };
-    if ("error" in answer) throw new Error(answer.error);
-    return answer.value;
-  }
-  return {
-    tell(value: unknown): Promise<unknown> {
-      const answer = last.catch(() => {}).then(() => exchange(value));
-      last = answer;
-      return answer;
-    },
-    async end() {
-      child.stdin.end();
-      await exited;
-    },
-  };
 }
