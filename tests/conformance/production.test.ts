@@ -1,6 +1,8 @@
 /** The build in production, away from the project and its packages: what it serves, prints, and refuses to start with. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { build } from "../../scripts/build.ts";
 import { createClient } from "../helpers/client.ts";
 import { temporaryFolder } from "../helpers/databases.ts";
@@ -23,6 +25,14 @@ const bad = {
 const built = temporaryFolder();
 beforeAll(() => build(built.path), LIMIT_MS);
 afterAll(() => built.remove());
+
+test("the file that Bun starts with has nothing that most starts have no use for", () => {
+  const { sources } = JSON.parse(readFileSync(join(built.path, "bun.cjs.map"), "utf8")) as { sources: string[] };
+  const idle =
+    /node_modules\/(ioredis|bullmq)\/|\/zod\/v4\/locales\/(?!en\.js|index\.js)|\/uuid\/dist\/(?!esm-browser\/)/;
+  expect(sources.length).toBeGreaterThan(300);
+  expect(sources.filter((path) => idle.test(path))).toEqual([]);
+});
 
 for (const runtime of processRuntimes) {
   const found = commandOf(runtime);
