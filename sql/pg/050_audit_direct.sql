@@ -1,6 +1,6 @@
 -- What SQL beside the verbs changes is in the trail too: at the end of a transaction, each changed row of which no entry of this transaction
--- tells gets one, as done by the role that logged in. Arguments: the entity's type, its secret columns with commas between them, and the
--- column with the id of what its verbs' entries may be about in its place.
+-- tells gets one, as done by the role that logged in. Arguments, the latter two with commas in between: the entity's type, its secret columns,
+-- and the columns with the id of what its verbs' entries may be about, if that is not `id` alone.
 
 -- A TypeID of the trail: 48 bits of time, then a random UUIDv7's rest.
 create or replace function hearth_audit_id() returns text
@@ -20,16 +20,16 @@ declare
   was jsonb := case when tg_op <> 'INSERT' then to_jsonb(old) end;
   is_now jsonb := case when tg_op <> 'DELETE' then to_jsonb(new) end;
   about text := coalesce(is_now, was) ->> 'id';
-  told_of text;
+  told_by text;
   secrets text[] := string_to_array(tg_argv[1], ',');
   old_value jsonb;
   new_value jsonb;
 begin
   -- One entry of ours is among the last about its row. A savepoint has a number of its own, and verbs have none.
-  foreach told_of in array array_remove(array[about, coalesce(is_now, was) ->> tg_argv[2]], null) loop
+  foreach told_by in array coalesce(string_to_array(tg_argv[2], ','), '{id}') loop
     if exists (
       select 1 from (
-        select e.xmin as number, e.actor_type from audit_entries e where e.entity_id = told_of
+        select e.xmin as number, e.actor_type from audit_entries e where e.entity_id = coalesce(is_now, was) ->> told_by
         order by e.created_at desc, e.id desc limit 100
       ) e
       where e.actor_type <> 'database' and e.number = pg_current_xact_id()::xid
@@ -63,18 +63,18 @@ drop trigger if exists users_audit_direct on users;
 create constraint trigger users_audit_direct after insert or update or delete on users
   deferrable initially deferred for each row execute function hearth_audit_direct('User', 'password_hash');
 
--- Only what would matter comes to the function: each refresh moves idle_at, and costs a tenth more with a trigger that looks at it. A job
--- deletes sessions that ended long ago, with their refresh tokens.
+-- Only what would matter comes to the function: each refresh moves idle_at. A job deletes
+-- sessions that ended long ago, with their refresh tokens.
 drop trigger if exists sessions_audit_insert on sessions;
 create constraint trigger sessions_audit_insert after insert on sessions
-  deferrable initially deferred for each row execute function hearth_audit_direct('Session', '', 'user_id');
+  deferrable initially deferred for each row execute function hearth_audit_direct('Session', '', 'id,user_id');
 drop trigger if exists sessions_audit_update on sessions;
 create constraint trigger sessions_audit_update after update of user_id, expires_at, revoked_at on sessions
-  deferrable initially deferred for each row execute function hearth_audit_direct('Session', '', 'user_id');
+  deferrable initially deferred for each row execute function hearth_audit_direct('Session', '', 'id,user_id');
 drop trigger if exists sessions_audit_delete on sessions;
 create constraint trigger sessions_audit_delete after delete on sessions
   deferrable initially deferred for each row when (old.revoked_at is null and old.expires_at > now() and old.idle_at > now())
-  execute function hearth_audit_direct('Session', '', 'user_id');
+  execute function hearth_audit_direct('Session', '', 'id,user_id');
 
 -- A token is used once: to mark it so is all that a verb does to it.
 drop trigger if exists refresh_tokens_audit_insert on refresh_tokens;
