@@ -12,7 +12,7 @@ export const query = (params: Record<string, string | number>) =>
 export async function walk(
   api: Client,
   params: Record<string, string | number>,
-  between?: (page: number) => Promise<void>,
+  between?: (rows: readonly Row[]) => Promise<void>,
 ) {
   const rows: Row[] = [];
   const metas: Json[] = [];
@@ -22,7 +22,7 @@ export async function walk(
     rows.push(...json.data);
     metas.push(json.meta.page);
     cursor = json.meta.page.next;
-    await between?.(metas.length);
+    await between?.(rows);
   }
   return { rows, metas };
 }
