@@ -12,6 +12,7 @@ import { createNativePasswords } from "../src/ports/passwords/native.ts";
 import { createScheduler } from "../src/ports/schedule/scheduler.ts";
 import { assets } from "../src/runtimes/assets.ts";
 import { bunDrivers } from "../src/runtimes/bun-drivers.ts";
+import { nodeHmac } from "../src/runtimes/hmac.ts";
 import { openCache } from "../src/runtimes/open-cache.ts";
 import { openDb } from "../src/runtimes/open-db.ts";
 import { openLog } from "../src/runtimes/open-log.ts";
@@ -42,6 +43,7 @@ export async function withApp<T>(use: (app: App) => Promise<T>): Promise<T> {
     passwords: createNativePasswords(),
     scheduler: createScheduler({ db, clock: systemClock, log, schedules }),
     keys: await loadKeys(env.jwt.keys),
+    hmac: nodeHmac,
     auditKeys: null,
     anchors: [],
     checks: [],

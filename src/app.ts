@@ -95,7 +95,7 @@ export function createApp(deps: Deps): App {
   const schedules = createSchedules({ db, scheduler });
   const audit = createAudit({ db, subjects });
   const answers = createAnswers(db, now);
-  const cursors = cursorCodec(keys.derived);
+  const cursors = cursorCodec(deps.hmac(keys.derived));
   const bodyLimit = env.bodyLimitBytes;
   // Another version may shape its answers otherwise.
   const routeCache = cache.namespace(`routes-${deps.version.replace(/[^\w.-]/g, "-")}`);

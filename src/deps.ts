@@ -1,6 +1,7 @@
 import type { Asset } from "./core/asset.ts";
 import type { Clock } from "./core/clock.ts";
 import type { Env } from "./env.ts";
+import type { Hmac } from "./http/cursor.ts";
 import type { KeySet } from "./modules/auth/keys.ts";
 import type { Check, Lifecycle } from "./modules/health/service.ts";
 import type { Alerts } from "./ports/alert/port.ts";
@@ -26,6 +27,7 @@ export interface Deps {
   passwords: Passwords;
   scheduler: Scheduler;
   keys: KeySet;
+  hmac: Hmac;
   /** What the audit trail is sealed with; null: it is not. */
   auditKeys: KeySet | null;
   /** Where its seals are kept besides the database. */

@@ -1,11 +1,13 @@
 import { serve } from "@hono/node-server";
 import { openNodeSqlite } from "../ports/db/node-sqlite.ts";
 import { createNodePasswords } from "../ports/passwords/node.ts";
+import { nodeHmac } from "./hmac.ts";
 import { type Runtime, type Server, start } from "./process.ts";
 
 const SWEEP_MS = 50;
 
 const node: Runtime = {
+  hmac: nodeHmac,
   openSqlite: openNodeSqlite,
   openPostgres: async () => (await import("../ports/db/postgres.ts")).createPostgres,
   passwords: createNodePasswords,

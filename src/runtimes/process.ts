@@ -4,6 +4,7 @@ import { createApp } from "../app.ts";
 import { systemClock } from "../core/clock.ts";
 import type { Deps } from "../deps.ts";
 import { type Env, EnvError, parseEnv } from "../env.ts";
+import type { Hmac } from "../http/cursor.ts";
 import { loadKeys } from "../modules/auth/keys.ts";
 import { jobCheck, type Lifecycle, scheduleCheck } from "../modules/health/service.ts";
 import type { Log } from "../ports/log/port.ts";
@@ -28,6 +29,7 @@ import { shutdownOnSignal } from "./shutdown.ts";
 export type Fetch = (request: Request, bindings: { peer: () => string | null }) => Response | Promise<Response>;
 
 export interface Runtime extends Drivers {
+  hmac: Hmac;
   passwords: () => Promise<Passwords>;
   serve: (fetch: Fetch, env: Env) => Promise<Server>;
 }
@@ -86,6 +88,7 @@ async function run(runtime: Runtime, env: Env, log: Log): Promise<void> {
     passwords,
     scheduler,
     keys,
+    hmac: runtime.hmac,
     auditKeys,
     anchors: await openAnchors(env, { file: openFileAnchor }),
     checks: [

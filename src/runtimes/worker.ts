@@ -24,6 +24,7 @@ import { createJobStore } from "../ports/queue/store.ts";
 import { createScheduler, type Scheduler } from "../ports/schedule/scheduler.ts";
 import { schedules } from "../schedules.ts";
 import { alertWatch, jobHandlers } from "../work.ts";
+import { nodeHmac } from "./hmac.ts";
 import { openAlerts } from "./open-alerts.ts";
 import { openAnchors } from "./open-anchors.ts";
 import { openWorkerDb, type WorkerDb } from "./worker-db.ts";
@@ -112,6 +113,7 @@ async function build(bindings: Bindings): Promise<Built | null> {
       cache: createCache({ ...cacheOf(env, bindings), background, bus, clock, log }),
       limits: whenDown(createDatabaseLimits({ db }), { log, clock }),
       passwords: createWasmPasswords(argon2),
+      hmac: nodeHmac,
       scheduler,
       keys: await loadKeys(env.jwt.keys),
       auditKeys,

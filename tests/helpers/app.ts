@@ -12,6 +12,7 @@ import { createMemoryLimits } from "../../src/ports/limits/memory.ts";
 import { createConsoleLog } from "../../src/ports/log/console.ts";
 import type { Passwords } from "../../src/ports/passwords/port.ts";
 import { createScheduler } from "../../src/ports/schedule/scheduler.ts";
+import { nodeHmac } from "../../src/runtimes/hmac.ts";
 import { openCache } from "../../src/runtimes/open-cache.ts";
 
 /** A hash that costs nothing, because what is looked at here is not the hash. */
@@ -52,6 +53,7 @@ export async function openApp({ db, clock, mode, stateTtlMs }: AppOptions) {
     cache: await openCache(env, { bus, clock, log }),
     limits: createMemoryLimits({ clock }),
     passwords: plain,
+    hmac: nodeHmac,
     scheduler: createScheduler({ db, clock, log, schedules: [] }),
     keys: await loadKeys(env.jwt.keys),
     auditKeys: null,

@@ -9,9 +9,10 @@ import { cursorCodec, scopeOf } from "../../src/http/cursor.ts";
 import { openBunSqlite } from "../../src/ports/db/bun-sqlite.ts";
 import { pages } from "../../src/ports/db/page.ts";
 import type { Db } from "../../src/ports/db/port.ts";
+import { nodeHmac } from "../../src/runtimes/hmac.ts";
 import { type Opened, openPglite, openSqlite } from "../helpers/databases.ts";
 
-const cursors = cursorCodec(new Uint8Array(32).fill(7));
+const cursors = cursorCodec(nodeHmac(new Uint8Array(32).fill(7)));
 
 const sortable = ({ users }: Tables) => ({
   id: users.id,
@@ -161,7 +162,7 @@ describe("cursors", () => {
   });
 
   test("a cursor that was changed anywhere, cut off, or made with another key is none", () => {
-    const foreign = cursorCodec(new Uint8Array(32).fill(8));
+    const foreign = cursorCodec(nodeHmac(new Uint8Array(32).fill(8)));
     fc.assert(
       fc.property(positions.filter(isWellFormed), fc.nat(), fc.constantFrom(..."AQgw09-_"), (position, at, letter) => {
         const cursor = cursors.encode(position, "scope");

@@ -15,11 +15,12 @@ import type { Context } from "../../src/policy/context.ts";
 import { createMemoryBus } from "../../src/ports/bus/memory.ts";
 import { createCache } from "../../src/ports/cache/manager.ts";
 import { createConsoleLog } from "../../src/ports/log/console.ts";
+import { nodeHmac } from "../../src/runtimes/hmac.ts";
 import { movingClock } from "../contracts/limits.ts";
 
 const NoteDto = z.object({ id: z.string(), text: z.string() });
 const tag = { name: "Notes", description: "For tests." };
-const cursors = cursorCodec(new Uint8Array(32));
+const cursors = cursorCodec(nodeHmac(new Uint8Array(32)));
 
 const actors: Record<string, Actor> = {
   ada: { type: "user", id: "user_ada", role: "user", sessionId: null },

@@ -3,6 +3,7 @@
  * is prepared by the server once a connection.
  */
 import { SQL } from "bun";
+import { toInstant } from "../../core/clock.ts";
 import { patient } from "./patience.ts";
 import type { PgClient, PgQuery } from "./pg.ts";
 import { alone, type LoneConnection } from "./postgres-alone.ts";
@@ -34,7 +35,8 @@ function plain(rows: unknown[][]): unknown[][] {
     for (let i = 0; i < row.length; i++) {
       const value = row[i];
       if (typeof value === "bigint") row[i] = Number(value);
-      else if (value instanceof Date) row[i] = value.toISOString();
+      // Times of one row are often the same one, whose text is remembered.
+      else if (value instanceof Date) row[i] = toInstant(value.getTime());
     }
   }
   return rows;

@@ -1,6 +1,7 @@
 /** Claims on SQLite, which has one writer, so that there is nobody to pass by; nor a lateral join, so they go name by name. */
 import { type SQL, sql } from "drizzle-orm/sql";
 import type { Tables } from "../../../db/tables.ts";
+import { limitOf } from "../db/placeholders.ts";
 import { type Builders, type Db, quietly } from "../db/port.ts";
 import { alive, type Claim, claiming, inOrder, ph, type Ranked, running, type Slot, withWork } from "./claiming.ts";
 import { texts } from "./rows.ts";
@@ -14,7 +15,7 @@ const sqlite = (among: SQL) => (q: Builders, tables: Tables) =>
     sql`id in (
       select j.id from jobs j
       where j.state = 'waiting' and j.name = ${ph("name")} and j.input_version <= ${ph("version")} and ${alive(tables, "j")} ${among} and ${running(sql`${ph("queue")}`)}
-      order by j.rank, j.id limit ${ph("total")})`,
+      order by j.rank, j.id limit ${limitOf("total")})`,
   );
 
 const sqliteGrouped = (among: SQL) => (q: Builders, tables: Tables) =>
@@ -29,7 +30,7 @@ const sqliteGrouped = (among: SQL) => (q: Builders, tables: Tables) =>
       where w.nth <= ${ph("perGroup")} - (
         select count(*) from jobs a where a.name = ${ph("name")} and a.group_key = w.group_key and a.state = 'active'
       ) and ${running(sql`${ph("queue")}`)}
-      order by w.rank, w.id limit ${ph("total")})`,
+      order by w.rank, w.id limit ${limitOf("total")})`,
   );
 
 const sqliteStatements = {
