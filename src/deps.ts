@@ -1,7 +1,7 @@
 import type { Asset } from "./core/asset.ts";
 import type { Clock } from "./core/clock.ts";
+import type { Hmac } from "./core/hmac.ts";
 import type { Env } from "./env.ts";
-import type { Hmac } from "./http/cursor.ts";
 import type { KeySet } from "./modules/auth/keys.ts";
 import type { Check, Lifecycle } from "./modules/health/service.ts";
 import type { Alerts } from "./ports/alert/port.ts";

@@ -3,10 +3,8 @@
  * changed or foreign cursor an error instead of a wrong page; what a row may be seen is decided elsewhere and does not rest on it.
  */
 import { base64url } from "jose";
+import type { Hmac } from "../core/hmac.ts";
 import type { ListInput, Position } from "../core/page.ts";
-
-/** HMAC-SHA-256 under a key. Of the runtime, because a library in JavaScript takes ten times as long, and Web Crypto an answer later. */
-export type Hmac = (key: Uint8Array) => (text: string) => Uint8Array;
 
 export interface CursorCodec {
   encode(position: Position, scope: string): string;

@@ -2,9 +2,9 @@
 import process from "node:process";
 import { createApp } from "../app.ts";
 import { systemClock } from "../core/clock.ts";
+import type { Hmac } from "../core/hmac.ts";
 import type { Deps } from "../deps.ts";
 import { type Env, EnvError, parseEnv } from "../env.ts";
-import type { Hmac } from "../http/cursor.ts";
 import { loadKeys } from "../modules/auth/keys.ts";
 import { jobCheck, type Lifecycle, scheduleCheck } from "../modules/health/service.ts";
 import type { Log } from "../ports/log/port.ts";
