@@ -9,7 +9,7 @@ export interface Authenticator {
   /** Throws `unauthenticated` for a token that is not valid now. */
   authenticate(token: string): Promise<{ actor: Actor; ability: Ability }>;
   /** The bearer of a token that was verified before, without looking anything up; null when it has to be verified first. */
-  recall(token: string): Known | null;
+  recall(token: string, now: number): Known | null;
   /** What nobody in particular may do. */
   guest: Ability;
 }
@@ -66,6 +66,6 @@ export const clientOf =
   (c: HttpContext): string => {
     const facts = factsOf(c);
     const token = BEARER.exec(c.req.raw.headers.get("authorization") ?? "")?.[1];
-    facts.known = token === undefined ? null : recall(token);
+    facts.known = token === undefined ? null : recall(token, facts.clock);
     return (facts.known && actorId(facts.known.actor)) ?? facts.address ?? "unknown";
   };

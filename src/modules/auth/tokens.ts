@@ -54,7 +54,12 @@ interface Bearer extends Known {
   readonly actor: Person;
   /** Names the rules that the ability was made of. */
   readonly rules: string;
+  /** Whether somebody looks already what it will be after `checkedUntil`. */
+  isLookedUp: boolean;
 }
+
+/** Of `stateTtlMs`, what is left when a bearer who is busy is looked up ahead, so that no request waits for it. */
+const AHEAD = 0.25;
 
 const MAX_REMEMBERED = 20_000;
 const MAX_TOKEN = 4096;
@@ -107,10 +112,16 @@ export function createTokens(deps: TokenDeps): Tokens {
 
   async function bearer(sessionId: string): Promise<Bearer> {
     const before = bearers.get(sessionId);
-    if (before && before.checkedUntil > clock.now()) return before;
+    return before && before.checkedUntil > clock.now() ? before : look(sessionId, before);
+  }
+
+  async function look(sessionId: string, before: Bearer | undefined): Promise<Bearer> {
     const generation = bearers.generation();
     const state = await bearerOf(sessionId);
-    if (!state) throw new AppError("unauthenticated", { detail: "The session has ended." });
+    if (!state) {
+      if (before) bearers.delete(sessionId);
+      throw new AppError("unauthenticated", { detail: "The session has ended." });
+    }
     const { actor } = state;
     const stored = await rulebook.rulesOf(actor, state.rules);
     // What an actor may do follows from the actor and its rules: while both are the same, so is its ability, and all that was derived from it.
@@ -121,6 +132,7 @@ export function createTokens(deps: TokenDeps): Tokens {
       ability: same ? before.ability : abilities.abilityFor(actor, stored.rules),
       rules: stored.stamp,
       checkedUntil: clock.now() + stateTtlMs,
+      isLookedUp: false,
     };
     // A change that was made while the database was asked must not be overwritten by what was read before it.
     if (generation === bearers.generation()) bearers.set(sessionId, found, clock.now() + ttlS * 1000);
@@ -137,9 +149,17 @@ export function createTokens(deps: TokenDeps): Tokens {
       }
       return bearer(known ?? (await verify(token)));
     },
-    recall(token) {
+    recall(token, now) {
       const sessionId = sessions.get(token);
-      return (sessionId !== undefined && bearers.get(sessionId)) || null;
+      const found = sessionId === undefined ? undefined : bearers.get(sessionId);
+      if (!sessionId || !found) return null;
+      const left = found.checkedUntil - now;
+      if (left > 0 && left < stateTtlMs * AHEAD && !found.isLookedUp) {
+        found.isLookedUp = true;
+        // What fails here is found out by the first request that has to look itself.
+        look(sessionId, found).catch(() => {});
+      }
+      return found;
     },
     issue(userId, sessionId) {
       const now = Math.floor(clock.now() / 1000);
