@@ -42,8 +42,8 @@ export function textTag(text: string): string {
   let b = ~written;
   for (let i = 0; i < words.length; i++) {
     const word = words[i] as number;
-    a = Math.imul(rotated(a ^ Math.imul(word, 0xcc9e2d51), 13), 5) + 0xe6546b64;
-    b = Math.imul(rotated(b ^ Math.imul(word, 0x1b873593), 17), 9) + 0x52dce729;
+    a = (Math.imul(rotated(a ^ Math.imul(word, 0xcc9e2d51), 13), 5) + 0xe6546b64) | 0;
+    b = (Math.imul(rotated(b ^ Math.imul(word, 0x1b873593), 17), 9) + 0x52dce729) | 0;
   }
   a = Math.imul(a ^ (a >>> 16), 0x85ebca6b) ^ Math.imul(b ^ (b >>> 13), 0xc2b2ae35);
   b = Math.imul(b ^ (b >>> 16), 0x85ebca6b) ^ Math.imul(a ^ (a >>> 13), 0xc2b2ae35);
