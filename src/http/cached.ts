@@ -3,8 +3,7 @@
  * answer without what belongs to one request (its id and time), so that no undeclared field reaches a store; entity tags, 304 and the
  * envelope are made from it as ever. Rate limits, authentication and the first authorization come before it, for each request.
  */
-import { sha256 } from "@noble/hashes/sha2.js";
-import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
+import { sha256Hex } from "../core/hash.ts";
 import type { Ability } from "../policy/ability.ts";
 import type { Context } from "../policy/context.ts";
 import type { Cache } from "../ports/cache/port.ts";
@@ -86,7 +85,7 @@ const digests = new WeakMap<Ability, string>();
 function digestOf(ability: Ability): string {
   let digest = digests.get(ability);
   if (digest === undefined) {
-    digest = bytesToHex(sha256(utf8ToBytes(JSON.stringify(ability.rules))));
+    digest = sha256Hex(JSON.stringify(ability.rules));
     digests.set(ability, digest);
   }
   return digest;

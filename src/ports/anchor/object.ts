@@ -1,7 +1,7 @@
 /** What anchors in object storage have in common: each seal is an object of its own, written once. */
-import { sha256 } from "@noble/hashes/sha2.js";
-import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
+
 import { decodeJwt } from "jose";
+import { sha256Hex } from "../../core/hash.ts";
 
 export interface SealObject {
   /**
@@ -16,6 +16,6 @@ export interface SealObject {
 
 export function sealObject(jws: string): SealObject {
   const number = String(decodeJwt<{ number: number }>(jws).number).padStart(9, "0");
-  const hash = bytesToHex(sha256(utf8ToBytes(jws))).slice(0, 32);
+  const hash = sha256Hex(jws).slice(0, 32);
   return { name: `${number}-${hash}.jws`, body: `${jws}\n`, contentType: "application/jose" };
 }

@@ -1,6 +1,5 @@
 /** A kept value: its times, its tags, and the text that it becomes in a store. */
-import { sha256 } from "@noble/hashes/sha2.js";
-import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
+import { sha256Hex } from "../../core/hash.ts";
 
 export interface Entry {
   /** Deeply frozen. */
@@ -67,4 +66,4 @@ const MAX_NAME = 400;
 
 /** Names that are longer than stores and messages take end in a digest of the whole. */
 export const bounded = (name: string): string =>
-  name.length <= MAX_NAME ? name : `${name.slice(0, MAX_NAME - 65)}#${bytesToHex(sha256(utf8ToBytes(name)))}`;
+  name.length <= MAX_NAME ? name : `${name.slice(0, MAX_NAME - 65)}#${sha256Hex(name)}`;

@@ -1,7 +1,7 @@
 /** What unstorage's drivers have in common here: texts under keys that no driver changes. */
-import { sha256 } from "@noble/hashes/sha2.js";
-import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
+
 import { createStorage, type Driver } from "unstorage";
+import { sha256Hex } from "../../core/hash.ts";
 import type { CacheStore } from "./port.ts";
 
 /** KV takes 512 bytes, prefix included. */
@@ -13,7 +13,7 @@ const MAX_KEY = 450;
  */
 export function encodedKey(key: string): string {
   const encoded = `k${encodeURIComponent(key.toWellFormed())}`;
-  return encoded.length <= MAX_KEY ? encoded : `k${bytesToHex(sha256(utf8ToBytes(key)))}`;
+  return encoded.length <= MAX_KEY ? encoded : `k${sha256Hex(key)}`;
 }
 
 /** Drivers take seconds. Time itself is kept by the manager: this is only for what nobody asks for any more to go. */

@@ -5,10 +5,10 @@
  * The ledger keeps a hash of each text, and of each trigger, function and view as the database prints it: what was changed by hand since
  * is drift, which is reported and mended.
  */
-import { sha256 } from "@noble/hashes/sha2.js";
-import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
+
 import { sql } from "drizzle-orm/sql";
 import { embeddedSql, type SqlFile } from "../../../db/sql.gen.ts";
+import { sha256Hex } from "../../core/hash.ts";
 import type { Builders, Db, Dialect, RunScript } from "./port.ts";
 
 export interface MigrationReport {
@@ -36,7 +36,7 @@ const RECORD: Record<Dialect, string> = {
   sqlite: `insert into hearth_ledger values (?, ?, ?) ${AGAIN}`,
 };
 
-export const hash = (text: string): string => bytesToHex(sha256(utf8ToBytes(text))).slice(0, 32);
+export const hash = (text: string): string => sha256Hex(text).slice(0, 32);
 
 /** All triggers, functions and views of the schema as [name, definition]. */
 const DEFINITIONS: Record<Dialect, string> = {
