@@ -1,6 +1,6 @@
 import { type Route, route } from "../../http/route.ts";
 import type { KeySet } from "../auth/keys.ts";
-import { JwksDto } from "../auth/schema.ts";
+import { JwksDto, jwksExample } from "../auth/schema.ts";
 import {
   AuditChangeDto,
   AuditEntryDto,
@@ -75,20 +75,7 @@ export const auditRoutes = ({ audit, keys }: { audit: Audit; keys: KeySet | null
     bare: true,
     cache: { scope: "public", maxAgeS: 300, onlyClients: true },
     answer: JwksDto,
-    examples: {
-      answer: {
-        keys: [
-          {
-            kty: "OKP",
-            crv: "Ed25519",
-            x: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
-            kid: "2026-01",
-            alg: "EdDSA",
-            use: "sig",
-          },
-        ],
-      },
-    },
+    examples: { answer: jwksExample },
     handler: async () => (keys?.publicJwks ?? { keys: [] }) as never,
   }),
 ];

@@ -1,7 +1,16 @@
 import { type Route, route } from "../../http/route.ts";
 import { userExample } from "../users/schema.ts";
 import type { KeySet } from "./keys.ts";
-import { Credentials, JwksDto, LogoutRequest, RefreshRequest, Registration, TokenPair, UserDto } from "./schema.ts";
+import {
+  Credentials,
+  JwksDto,
+  jwksExample,
+  LogoutRequest,
+  RefreshRequest,
+  Registration,
+  TokenPair,
+  UserDto,
+} from "./schema.ts";
 import type { Auth } from "./service.ts";
 
 const tag = {
@@ -97,20 +106,7 @@ export const authRoutes = ({ auth, keys }: { auth: Auth; keys: KeySet }): Route[
     // Never from a shared cache: the keys of this process have to be in it as soon as it signs with them.
     cache: { scope: "public", maxAgeS: 300, onlyClients: true },
     answer: JwksDto,
-    examples: {
-      answer: {
-        keys: [
-          {
-            kty: "OKP",
-            crv: "Ed25519",
-            x: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
-            kid: "2026-01",
-            alg: "EdDSA",
-            use: "sig",
-          },
-        ],
-      },
-    },
+    examples: { answer: jwksExample },
     handler: async () => keys.publicJwks as never,
   }),
 ];

@@ -62,6 +62,20 @@ export const JwksDto = z
   })
   .meta({ id: "JsonWebKeySet", description: "RFC 7517." });
 
+/** The public key of RFC 8037, appendix A.2. */
+export const jwksExample = {
+  keys: [
+    {
+      kty: "OKP",
+      crv: "Ed25519",
+      x: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+      kid: "2026-01",
+      alg: "EdDSA",
+      use: "sig",
+    },
+  ],
+} as const;
+
 export { UserDto };
 export type Registration = z.output<typeof Registration>;
 export type Credentials = z.output<typeof Credentials>;
