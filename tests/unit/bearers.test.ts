@@ -1,6 +1,7 @@
 /** What is remembered of a bearer, while nobody tells of a change. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { isNull } from "drizzle-orm";
+import { recent } from "../../src/modules/auth/recent.ts";
 import { openBunSqlite } from "../../src/ports/db/bun-sqlite.ts";
 import type { Db } from "../../src/ports/db/port.ts";
 import { movingClock } from "../contracts/limits.ts";
@@ -55,4 +56,25 @@ test("a bearer who is busy is looked up ahead, once and without a request that w
   held = null;
   for (let i = 0; i < 100 && (await status()) === 200; i++) await Bun.sleep(5);
   expect(await status()).toBe(401);
+});
+
+test("what has expired is let go, whether or not it is asked for again", async () => {
+  const clock = movingClock();
+  const memory = recent<object>(10, clock);
+  const held = (() => {
+    const value = { ability: "to do things" };
+    memory.set("gone", value, clock.now() + 1000);
+    return new WeakRef(value);
+  })();
+  memory.set("kept", {}, clock.now() + 3000);
+  await Bun.sleep(0);
+
+  clock.move(2000);
+  memory.sweep();
+  for (let i = 0; i < 10 && held.deref(); i++) {
+    await Bun.sleep(1);
+    Bun.gc(true);
+  }
+  expect(held.deref()).toBeUndefined();
+  expect(memory.get("kept")).toBeDefined();
 });

@@ -6,6 +6,8 @@ export interface Recent<V> {
   set(key: string, value: V, expiresAt: number): void;
   delete(key: string): void;
   forget(test: (value: V) => boolean): void;
+  /** Lets go of what has expired. Without it that is kept until it is asked for. */
+  sweep(): void;
   /** Changes with each `delete` and `forget`, whether or not there was anything to forget. */
   generation(): number;
 }
@@ -35,6 +37,10 @@ export function recent<V>(max: number, clock: Clock): Recent<V> {
     forget(test) {
       generation++;
       for (const [key, { value }] of entries) if (test(value)) entries.delete(key);
+    },
+    sweep() {
+      const now = clock.now();
+      for (const [key, { expiresAt }] of entries) if (expiresAt <= now) entries.delete(key);
     },
     generation: () => generation,
   };

@@ -61,7 +61,14 @@ interface Bearer extends Known {
 /** Of `stateTtlMs`, what is left when a bearer who is busy is looked up ahead, so that no request waits for it. */
 const AHEAD = 0.25;
 
+/**
+ * For how long after `checkedUntil` a bearer is kept, in milliseconds. Their ability and what was derived from it are 8 KB, scattered over
+ * blocks of 16: of 400 bearers 15 MiB stayed resident when none was there any more. Made anew, it takes 20 to 40 µs.
+ */
+const KEPT_MS = 2000;
+
 const MAX_REMEMBERED = 20_000;
+const SWEEP_MS = 1000;
 const MAX_TOKEN = 4096;
 const TYPE = "at+jwt";
 /** The topic on which instances tell each other the id of a user or a session whose bearers are to be looked up anew. */
@@ -84,6 +91,14 @@ export function createTokens(deps: TokenDeps): Tokens {
     message: (scope) => bearers.forget(({ actor }) => scopesOf(actor).includes(scope)),
     missed: () => bearers.forget(() => true),
   });
+
+  if (stateTtlMs > 0) {
+    const sweeping: { unref?: () => void } = setInterval(() => {
+      bearers.sweep();
+      sessions.sweep();
+    }, SWEEP_MS) as never;
+    sweeping.unref?.();
+  }
 
   const probe = deps.probeToken && hashToken(deps.probeToken.reveal());
 
@@ -135,7 +150,7 @@ export function createTokens(deps: TokenDeps): Tokens {
       isLookedUp: false,
     };
     // A change that was made while the database was asked must not be overwritten by what was read before it.
-    if (generation === bearers.generation()) bearers.set(sessionId, found, clock.now() + ttlS * 1000);
+    if (generation === bearers.generation()) bearers.set(sessionId, found, found.checkedUntil + KEPT_MS);
     return found;
   }
 
