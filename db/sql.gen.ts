@@ -34,6 +34,10 @@ export const embeddedSql: Record<"pg" | "sqlite", { migrations: SqlFile[]; objec
       {
         "name": "0006_audit_acting",
         "sql": "ALTER TABLE \"audit_entries\" ADD COLUMN \"impersonator_id\" text;--> statement-breakpoint\nALTER TABLE \"audit_entries\" ADD COLUMN \"api_key_id\" text;--> statement-breakpoint\nALTER TABLE \"audit_entries\" ADD COLUMN \"organization_id\" text;--> statement-breakpoint\nCREATE INDEX \"audit_entries_organization_index\" ON \"audit_entries\" USING btree (\"organization_id\",\"created_at\",\"id\") WHERE \"audit_entries\".\"organization_id\" is not null;"
+      },
+      {
+        "name": "0007_api_key_rules",
+        "sql": "ALTER TABLE \"policy_rules\" DROP CONSTRAINT \"policy_rules_scope_type_check\";--> statement-breakpoint\nALTER TABLE \"policy_rules\" ADD CONSTRAINT \"policy_rules_scope_type_check\" CHECK (\"policy_rules\".\"scope_type\" in ('role', 'user', 'apiKey'));"
       }
     ],
     "objects": [
@@ -88,6 +92,10 @@ export const embeddedSql: Record<"pg" | "sqlite", { migrations: SqlFile[]; objec
       {
         "name": "0006_audit_acting",
         "sql": "ALTER TABLE `audit_entries` ADD `impersonator_id` text;--> statement-breakpoint\nALTER TABLE `audit_entries` ADD `api_key_id` text;--> statement-breakpoint\nALTER TABLE `audit_entries` ADD `organization_id` text;--> statement-breakpoint\nCREATE INDEX `audit_entries_organization_index` ON `audit_entries` (`organization_id`,`created_at`,`id`) WHERE \"audit_entries\".\"organization_id\" is not null;"
+      },
+      {
+        "name": "0007_api_key_rules",
+        "sql": "CREATE TABLE `__new_policy_rules` (\n\t`id` text PRIMARY KEY NOT NULL,\n\t`created_at` text DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')) NOT NULL,\n\t`updated_at` text DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')) NOT NULL,\n\t`version` integer DEFAULT 1 NOT NULL,\n\t`scope_type` text NOT NULL,\n\t`scope_id` text NOT NULL,\n\t`subject` text NOT NULL,\n\t`actions` text NOT NULL,\n\t`fields` text,\n\t`conditions` text,\n\t`inverted` integer NOT NULL,\n\t`priority` integer NOT NULL,\n\t`note` text,\n\tCONSTRAINT \"policy_rules_scope_type_check\" CHECK(\"__new_policy_rules\".\"scope_type\" in ('role', 'user', 'apiKey'))\n);\n--> statement-breakpoint\nINSERT INTO `__new_policy_rules`(\"id\", \"created_at\", \"updated_at\", \"version\", \"scope_type\", \"scope_id\", \"subject\", \"actions\", \"fields\", \"conditions\", \"inverted\", \"priority\", \"note\") SELECT \"id\", \"created_at\", \"updated_at\", \"version\", \"scope_type\", \"scope_id\", \"subject\", \"actions\", \"fields\", \"conditions\", \"inverted\", \"priority\", \"note\" FROM `policy_rules`;--> statement-breakpoint\nDROP TABLE `policy_rules`;--> statement-breakpoint\nALTER TABLE `__new_policy_rules` RENAME TO `policy_rules`;--> statement-breakpoint\nCREATE INDEX `policy_rules_scope_index` ON `policy_rules` (`scope_type`,`scope_id`);--> statement-breakpoint\nCREATE INDEX `policy_rules_subject_index` ON `policy_rules` (`subject`,`created_at`,`id`);--> statement-breakpoint\nCREATE INDEX `policy_rules_created_at_index` ON `policy_rules` (`created_at`,`id`);"
       }
     ],
     "objects": [

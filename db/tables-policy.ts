@@ -2,7 +2,7 @@
 import { type Kit, oneOf } from "./kit.ts";
 
 /** Whom a rule is about. The later kind takes precedence. */
-export const ruleScopes = ["role", "user"] as const;
+export const ruleScopes = ["role", "user", "apiKey"] as const;
 export type RuleScope = (typeof ruleScopes)[number];
 
 /** Nobody writes conditions here that were not checked; what is read is checked again (modules/policy/rulebook.ts). */
@@ -12,7 +12,7 @@ export function definePolicy(kit: Kit) {
     {
       ...kit.base(),
       scopeType: kit.text().$type<RuleScope>().notNull(),
-      /** A role's name, or a user's id. Without a reference: a rule about somebody who is gone is about nobody. */
+      /** A role's name, or the id of a user or an API key. Without a reference: a rule about somebody who is gone is about nobody. */
       scopeId: kit.text().notNull(),
       subject: kit.text().notNull(),
       actions: kit.json<string[]>().notNull(),

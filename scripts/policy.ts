@@ -24,6 +24,8 @@ Usage: bun run policy <command> [options]
 In the database that DATABASE_URL names
   explain                   Whether somebody may do something, which rule decides, and what would have to hold
       --user <who>            their id or e-mail address; without it, somebody who is not logged in
+      --key <id>              the API key that they show; without --user, a key that acts for itself
+      --role <role>           the role of a key that acts for itself
       --action <action>       create, list, read, update, delete or manage; it has to be said
       --subject <subject>     such as User; it has to be said
       --row <id>              the row that it would be done to; without it, the subject in general
@@ -44,7 +46,17 @@ Examples
 
 const wrong: Wrong = wrongUse("policy", 2);
 const { values: given, positionals } = readArgs(
-  { user: text, action: text, subject: text, row: text, field: { ...text, multiple: true }, json: flag, help: flag },
+  {
+    user: text,
+    key: text,
+    role: text,
+    action: text,
+    subject: text,
+    row: text,
+    field: { ...text, multiple: true },
+    json: flag,
+    help: flag,
+  },
   wrong,
 );
 const [command] = positionals;
@@ -54,10 +66,11 @@ else if (command === "explain") await withDb(readEnv(), (db) => explain(db).catc
 else wrong(`There is no command "${command}".`);
 
 async function explain(db: Db): Promise<void> {
-  const { user, action, subject, row, field } = given;
+  const { user, key, role, action, subject, row, field } = given;
   if (!action || !subject) return wrong("Say --action and --subject.");
   const userId = user === undefined ? null : await idOf(db, user);
-  const asked = { userId, action, subject, ...(row !== undefined && { id: row }), ...(field && { fields: field }) };
+  const whom = { userId, ...(key !== undefined && { apiKeyId: key }), ...(role !== undefined && { role }) };
+  const asked = { ...whom, action, subject, ...(row !== undefined && { id: row }), ...(field && { fields: field }) };
   const question = PolicyQuestion.safeParse(asked);
   if (!question.success) {
     const [issue] = question.error.issues;

@@ -16,14 +16,20 @@ export type Actor =
   | ({ type: "apiKey"; id: string; role: Role } & Acting)
   | ({ type: "system"; id: string } & Acting);
 
-/** A person, who may have rules of their own. */
 export type Person = Extract<Actor, { type: "user" }>;
+/** Whom stored rules can be about: a person, with a key or without one, and a key that acts for itself. */
+export type Ruled = Extract<Actor, { role: Role }>;
 
 export const roles = ["admin", "user"] as const;
 export type Role = (typeof roles)[number];
 
 export const anonymous: Actor = { type: "anonymous" };
 export const actorId = (actor: Actor): string | null => (actor.type === "anonymous" ? null : actor.id);
+/** Tells apart who may be answered differently: with a key, a person goes by the key's rules too. Null for strangers, who are nobody. */
+export function identityOf(actor: Actor): string | null {
+  if (actor.type === "anonymous") return null;
+  return `${actor.type}:${actor.id}${actor.apiKeyId === undefined ? "" : ` ${actor.apiKeyId}`}`;
+}
 /** As the trail writes it. */
 export function actingOf(actor: Actor): Record<keyof Acting, string | null> {
   const { impersonatorId, apiKeyId, organizationId }: Acting = actor.type === "anonymous" ? {} : actor;

@@ -13,6 +13,7 @@ export const idPrefixes = {
   alert: "alrt",
   scheduleRun: "run",
   policyRule: "rule",
+  apiKey: "key",
 } as const;
 
 export type IdPrefix = (typeof idPrefixes)[keyof typeof idPrefixes];

@@ -3,6 +3,7 @@
  * answer without what belongs to one request (its id and time), so that no undeclared field reaches a store; entity tags, 304 and the
  * envelope are made from it as ever. Rate limits, authentication and the first authorization come before it, for each request.
  */
+import { identityOf } from "../core/actor.ts";
 import { sha256Hex } from "../core/hash.ts";
 import type { Ability } from "../policy/ability.ts";
 import type { Context } from "../policy/context.ts";
@@ -77,7 +78,7 @@ function assertSound(
 function whose({ actor, ability }: Facts, scope: RouteCache["scope"]): string {
   if (scope === "public") return "*";
   if (scope === "ability") return digestOf(ability as Ability);
-  return actor.type === "anonymous" ? actor.type : `${actor.type}:${actor.id}`;
+  return identityOf(actor) ?? actor.type;
 }
 
 const digests = new WeakMap<Ability, string>();

@@ -5,7 +5,7 @@
  * two requests with one key that run at the same time one commits, and the other's whole list is undone by the unique constraint; it then
  * answers what the first has stored. Only answers of success are stored; a refused request may be tried again with the same key.
  */
-import { actorId } from "../core/actor.ts";
+import { identityOf } from "../core/actor.ts";
 import { toInstant } from "../core/clock.ts";
 import { AppError } from "../core/error.ts";
 import type { KeptAnswer } from "../policy/context.ts";
@@ -69,7 +69,7 @@ export const idempotency =
   };
 
 /** Another client's key is another key. Strangers are told apart by address. */
-const owner = (facts: Facts): string => `${facts.actor.type}:${actorId(facts.actor) ?? facts.address}`;
+const owner = (facts: Facts): string => identityOf(facts.actor) ?? `${facts.actor.type}:${facts.address}`;
 
 async function find(answers: AnswerStore, { id, fingerprint }: Claim): Promise<KeptAnswer | null> {
   const answer = await answers.find(id);

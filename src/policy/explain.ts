@@ -107,6 +107,7 @@ const layers: Record<RuleOrigin["layer"], string> = {
   module: "the module",
   role: "the role's rule",
   user: "the user's rule",
+  apiKey: "the key's rule",
   guard: "the guard of",
 };
 const nameOf = ({ layer, name }: RuleOrigin) => `${layers[layer]} ${name}`;

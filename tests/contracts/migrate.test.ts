@@ -187,6 +187,39 @@ test("a check of an empty database reports everything and creates nothing", asyn
   await db.close();
 });
 
+test("on SQLite the table of rules is made anew for rules of keys, and what is in it stays as it was", async () => {
+  const db = createSqliteDb("sqlite", createFileClient(openBunSqlite(":memory:")));
+  const { migrations, objects } = embeddedSql.sqlite;
+  const at = migrations.findIndex(({ name }) => name.endsWith("_api_key_rules"));
+  await migrate(db, { migrations: migrations.slice(0, at), objects });
+  const insert = (id: string, scope: string) =>
+    db.exclusively((run) =>
+      run(
+        `insert into policy_rules (id, scope_type, scope_id, subject, actions, conditions, inverted, priority, version)
+          values ('${id}', '${scope}', 'user', 'User', '["read"]', '{"name":"Ann"}', 1, 5, 3)`,
+      ),
+    );
+  const all = (from: string) => db.exclusively((run) => run(`select * from ${from} order by 1`, []));
+  await insert("rule_1", "role");
+  await expect(insert("rule_2", "apiKey")).rejects.toThrow();
+  const [rules, entries] = [await all("policy_rules"), await all("audit_entries")];
+  expect((await migrate(db)).drift).toEqual([]);
+  expect([await all("policy_rules"), await all("audit_entries")]).toEqual([rules, entries]);
+  await insert("rule_2", "apiKey");
+  await expect(insert("rule_3", "session")).rejects.toThrow();
+  await byHand(db, "update policy_rules set note = 'x' where id = 'rule_1'");
+  expect((await all("audit_entries")).length).toBe(entries.length + 2);
+  const versions = await db.exclusively((run) => run("select id, version from policy_rules order by 1", []));
+  expect(versions).toEqual([
+    ["rule_1", 4],
+    ["rule_2", 3],
+  ]);
+  const indexes = await all("sqlite_master where type = 'index' and tbl_name = 'policy_rules' and sql is not null");
+  expect(indexes).toHaveLength(3);
+  expect(await checkSchema(db)).toEqual([]);
+  await db.close();
+});
+
 test("lists and reads wait while the schema is being migrated", async () => {
   const db = createSqliteDb("sqlite", createFileClient(openBunSqlite(":memory:")));
   const migrated = migrate(db);

@@ -11,7 +11,7 @@ import { temporaryFolder } from "../helpers/databases.ts";
 
 const folder = temporaryFolder();
 const file = join(folder.path, "test.db");
-const [ann, rule] = [newId("user"), newId("rule")];
+const [ann, rule, apiKey] = [newId("user"), newId("rule"), newId("key")];
 let db: Db;
 
 async function policy(...args: string[]) {
@@ -35,6 +35,15 @@ beforeAll(async () => {
       fields: ["email"],
       conditions: { id: { $actor: "id" } },
       inverted: true,
+      priority: 0,
+    }),
+    tx.insert(policyRules).values({
+      id: newId("rule"),
+      scopeType: "apiKey",
+      scopeId: apiKey,
+      subject: "User",
+      actions: ["list"],
+      inverted: false,
       priority: 0,
     }),
   ]);
@@ -76,7 +85,21 @@ test("without a user it is somebody who is not logged in, and without a row the 
   });
 });
 
+test("a key is somebody's who shows it, or acts for itself with its role", async () => {
+  const asked = (...whom: string[]) => explain("--action", "list", "--key", apiKey, ...whom);
+  const ofKey = expect.stringMatching(/^list User: allowed by the key's rule rule_/);
+  // What is listed is read too, which the module allows of oneself alone.
+  expect(await asked("--user", ann)).toMatchObject({ code: 1, lines: expect.arrayContaining([ofKey]) });
+  expect((await asked("--user", ann)).lines).toContain("read User: depends on the row");
+  expect((await asked("--role", "user")).lines).toEqual(
+    expect.arrayContaining([ofKey, "read User: refused: no rule is about it"]),
+  );
+});
+
 test.each<[string[], string]>([
+  [["explain", "--action", "read", "--subject", "User", "--key", apiKey], "role is missing"],
+  [["explain", "--action", "read", "--subject", "User", "--role", "user"], "role is that of a key"],
+  [["explain", "--action", "read", "--subject", "User", "--key", "key_1", "--role", "user"], "apiKeyId: "],
   [["explain"], "Say --action and --subject."],
   [["explain", "--action", "frob", "--subject", "User"], "action: "],
   [["explain", "--action", "read", "--subject", "Invoice"], "subject is not a subject"],
@@ -91,7 +114,18 @@ test.each<[string[], string]>([
 
 test("the help names every command and option, and the subjects are told with what rules can name", async () => {
   const help = (await policy("--help")).lines.join("\n");
-  for (const word of ["explain", "subjects", "--user", "--action", "--subject", "--row", "--field", "--json"])
+  for (const word of [
+    "explain",
+    "subjects",
+    "--user",
+    "--key",
+    "--role",
+    "--action",
+    "--subject",
+    "--row",
+    "--field",
+    "--json",
+  ])
     expect(help).toContain(word);
   expect((await policy("subjects")).lines.slice(0, 4)).toEqual([
     "User",

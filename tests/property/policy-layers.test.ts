@@ -35,6 +35,7 @@ const layers = fc.record({
   module: fc.array(rule, { maxLength: 3 }),
   role: fc.array(rule, { maxLength: 3 }),
   user: fc.array(rule, { maxLength: 3 }),
+  apiKey: fc.array(rule, { maxLength: 2 }),
   guard: fc.array(rule, { maxLength: 2 }),
 });
 type Layers = typeof layers extends fc.Arbitrary<infer L> ? L : never;
@@ -54,10 +55,11 @@ const inCode =
 const stored = (rules: readonly Rule[], scopeType: StoredRule["scopeType"]): StoredRule[] =>
   rules.map((one, i) => ({ ...one, id: `${scopeType}${i}`, scopeType }) as StoredRule);
 
-const abilityOf = ({ module, role, user, guard }: Layers): Ability =>
+const abilityOf = ({ module, role, user, apiKey, guard }: Layers): Ability =>
   caslAbilities({ docs: inCode(module) }, { docs: inCode(guard) }).abilityFor(actor, [
     ...stored(role, "role"),
     ...stored(user, "user"),
+    ...stored(apiKey, "apiKey"),
   ]);
 
 /** The interpreter. */
@@ -99,8 +101,13 @@ const about = ({ fields, inverted }: Rule, field: string | null, seeing: boolean
   // The id is shown with whatever is.
   return field === "id" && seeing ? !inverted : fields.includes(field);
 };
-function allows({ module, role, user, guard }: Layers, action: Action, row: Doc, field: string | null): boolean {
-  const decisive = [...module, ...role, ...user, ...guard].findLast((one) => {
+function allows(
+  { module, role, user, apiKey, guard }: Layers,
+  action: Action,
+  row: Doc,
+  field: string | null,
+): boolean {
+  const decisive = [...module, ...role, ...user, ...apiKey, ...guard].findLast((one) => {
     const actions = one.actions.filter((name) => name === action || name === "manage");
     return (
       actions.some((name) => about(one, field, name !== "update" && name !== "delete")) &&
@@ -196,7 +203,13 @@ test("conditions that are accepted can be judged, in SQL of both dialects and of
       accepted++;
       const open = { inverted: false, actions: ["read"], subject: "User", fields: null, conditions: null } as const;
       const only = { ...open, inverted, conditions: given };
-      const rules = { module: [], role: [open as unknown as Rule], user: [only as unknown as Rule], guard: [] };
+      const rules = {
+        module: [],
+        role: [open as unknown as Rule],
+        user: [],
+        apiKey: [only as unknown as Rule],
+        guard: [],
+      };
       const ability = abilityOf(rules);
       for (const kit of [pgKit, sqliteKit]) where(ability, "read", "User", docsOf(kit));
       for (const row of rows.slice(0, 20))

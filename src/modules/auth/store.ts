@@ -71,7 +71,11 @@ const open = ({ sessions, users }: Tables) =>
 /** With the stamp of the bearer's rules, so that nobody asks for these as long as they are the same. */
 const selectBearer = (dialect: Dialect) => (q: Builders, t: Tables) =>
   q
-    .select({ id: t.users.id, role: t.users.role, rules: rulesStamp(dialect, t) })
+    .select({
+      id: t.users.id,
+      role: t.users.role,
+      rules: rulesStamp(dialect, t, { role: sql`${t.users.role}`, user: sql`${t.users.id}` }),
+    })
     .from(t.sessions)
     .innerJoin(t.users, eq(t.users.id, t.sessions.userId))
     .where(and(eq(t.sessions.id, sql.placeholder("id")), open(t)));

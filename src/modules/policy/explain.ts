@@ -23,6 +23,8 @@ export interface Answer {
   decisions: Explanation[];
 }
 
+type Whom = Pick<PolicyQuestion, "userId" | "apiKeyId" | "role">;
+
 export type Explainer = ReturnType<typeof createExplainer>;
 
 const wrong = (pointer: string, detail: string) =>
@@ -31,11 +33,22 @@ const wrong = (pointer: string, detail: string) =>
 export function createExplainer({ db, abilities, rulebook, subjects }: ExplainDeps) {
   const store = createRuleStore(db);
 
-  async function abilityOf(userId: string | null): Promise<Ability> {
-    if (userId === null) return abilities.abilityFor(anonymous);
-    const actor: Actor | null = await store.person(userId);
-    if (!actor) throw wrong("/userId", "is nobody's id");
-    return abilities.abilityFor(actor, (await rulebook.rulesOf(actor)).rules);
+  async function actorOf({ userId, apiKeyId, role }: Whom): Promise<Actor> {
+    if (role !== undefined && (userId !== null || apiKeyId === undefined))
+      throw wrong("/role", "is that of a key that acts for itself");
+    if (userId !== null) {
+      const person = await store.person(userId);
+      if (!person) throw wrong("/userId", "is nobody's id");
+      return apiKeyId === undefined ? person : { ...person, apiKeyId };
+    }
+    if (apiKeyId === undefined) return anonymous;
+    if (role === undefined) throw wrong("/role", "is missing: the role of the key, or `userId` of who shows it");
+    return { type: "apiKey", id: apiKeyId, role };
+  }
+
+  async function abilityOf(whom: Whom): Promise<Ability> {
+    const actor = await actorOf(whom);
+    return abilities.abilityFor(actor, "role" in actor ? (await rulebook.rulesOf(actor)).rules : []);
   }
 
   /** The row as it is, whoever may see it. */
@@ -47,11 +60,11 @@ export function createExplainer({ db, abilities, rulebook, subjects }: ExplainDe
     return row as object;
   }
 
-  return async ({ userId, action, subject, id, row: given, fields }: PolicyQuestion): Promise<Answer> => {
+  return async ({ action, subject, id, row: given, fields, ...whom }: PolicyQuestion): Promise<Answer> => {
     if (subject !== "all" && !isSubject(subjects, subject))
       throw wrong("/subject", `is not a subject: ${[...Object.keys(subjects), "all"].join(", ")}`);
     if (id !== undefined && given !== undefined) throw wrong("/row", "is given beside an id; give one of the two");
-    const ability = await abilityOf(userId);
+    const ability = await abilityOf(whom);
     const row = id === undefined ? given : await load(subject, id);
     const about = (fields ?? [null]).map((field) => ({ field, ...(row && { row }) }));
     const decisions = about.flatMap((one) => judged(() => explain(ability, action, subject, one)));

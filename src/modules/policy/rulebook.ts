@@ -1,5 +1,5 @@
 /** The stored rules of actors, remembered by what names them. */
-import type { Person } from "../../core/actor.ts";
+import type { Ruled } from "../../core/actor.ts";
 import type { StoredRule } from "../../policy/ability.ts";
 import { faultsOf, toRule } from "../../policy/rule-check.ts";
 import { isSubject, type Subjects } from "../../policy/subjects.ts";
@@ -8,10 +8,10 @@ import type { createRuleStore, PolicyRule } from "./store.ts";
 
 export interface Rulebook {
   /**
-   * The rules that are stored for a person, the weakest first, and their stamp. Without a query where the stamp that was just read is known;
+   * The rules that are stored for an actor, the weakest first, and their stamp. Without a query where the stamp that was just read is known;
    * `undefined` where none was.
    */
-  rulesOf(actor: Person, stamp?: string | null): Promise<{ stamp: string; rules: readonly StoredRule[] }>;
+  rulesOf(actor: Ruled, stamp?: string | null): Promise<{ stamp: string; rules: readonly StoredRule[] }>;
 }
 
 interface RulebookDeps {
@@ -20,7 +20,7 @@ interface RulebookDeps {
   log: Log;
 }
 
-/** Roles are few; each person with rules of their own has one more. */
+/** Roles are few; each person or key with rules of their own has one more. */
 const MAX = 1000;
 const none = { stamp: "", rules: [] };
 

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ruleScopes } from "../../../db/tables-policy.ts";
+import { roles } from "../../core/actor.ts";
 import { idPrefixes } from "../../core/id.ts";
 import type { ListSpec } from "../../http/list.ts";
 import { baseDto, id, plainText, prose, shown } from "../../http/schema.ts";
@@ -21,8 +22,8 @@ const key = z
 
 const told = {
   scopeType:
-    "Whether it is about everybody of a role, or about one user. Rules of a user decide over those of their role.",
-  scopeId: "The name of the role, or the id of the user.",
+    "Whether it is about everybody of a role, one user or one API key. Rules of a user decide over those of their role, and rules of a key over those of whoever shows it.",
+  scopeId: "The name of the role, or the id of the user or the key.",
   subject: "What it is about, or `all`.",
   actions: "`manage` is every action.",
   fields:
@@ -91,6 +92,10 @@ export const policyRuleList = {
 export const PolicyQuestion = z
   .strictObject({
     userId: id(idPrefixes.user).nullable().describe("Who would do it; null for somebody who is not logged in."),
+    apiKeyId: id(idPrefixes.apiKey)
+      .optional()
+      .describe("The API key that they show; where `userId` is null, one that acts for itself."),
+    role: z.enum(roles).optional().describe("The role of a key that acts for itself."),
     action: z.enum(actions),
     subject: name(told.subject),
     id: z.string().min(1).max(100).regex(NAME, "is not an id").optional().describe("The row that it would be done to."),

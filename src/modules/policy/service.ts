@@ -24,7 +24,7 @@ interface PolicyDeps {
 export type Policy = ReturnType<typeof createPolicy>;
 
 const MAX_FAULTS = 20;
-const user = idPattern(idPrefixes.user);
+const [user, apiKey] = [idPattern(idPrefixes.user), idPattern(idPrefixes.apiKey)];
 
 /** The rules that administrators make. What the actor may do is decided at the route: all rules, or none of them. */
 export function createPolicy({ db, bus, subjects }: PolicyDeps) {
@@ -90,8 +90,14 @@ export function createPolicy({ db, bus, subjects }: PolicyDeps) {
   };
 }
 
+/** Whom a rule can be about. Nobody asks whether there is such a user or key: a rule may be there before whom it is about. */
+const scopes: Record<RuleScope, { isOne: (id: string) => boolean; expected: string }> = {
+  role: { isOne: (id) => (roles as readonly string[]).includes(id), expected: `a role: ${roles.join(", ")}` },
+  user: { isOne: (id) => user.test(id), expected: "the id of a user" },
+  apiKey: { isOne: (id) => apiKey.test(id), expected: "the id of an API key" },
+};
+
 function scopeFaults(type: RuleScope, id: string): RuleFault[] {
-  const known = type === "role" ? (roles as readonly string[]).includes(id) : user.test(id);
-  const expected = type === "role" ? `a role: ${roles.join(", ")}` : "the id of a user";
-  return known ? [] : [{ pointer: "/scopeId", detail: `is not ${expected}` }];
+  const { isOne, expected } = scopes[type];
+  return isOne(id) ? [] : [{ pointer: "/scopeId", detail: `is not ${expected}` }];
 }

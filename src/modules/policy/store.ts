@@ -1,7 +1,7 @@
 import { and, eq, or, type SQL, sql } from "drizzle-orm/sql";
 import type { Tables } from "../../../db/tables.ts";
-import type { RuleScope } from "../../../db/tables-policy.ts";
-import type { Person } from "../../core/actor.ts";
+import { type RuleScope, ruleScopes } from "../../../db/tables-policy.ts";
+import type { Person, Ruled } from "../../core/actor.ts";
 import type { ListInput, Page } from "../../core/page.ts";
 import type { Action } from "../../policy/ability.ts";
 import type { Context } from "../../policy/context.ts";
@@ -9,6 +9,7 @@ import { whereListed } from "../../policy/listed.ts";
 import { pages } from "../../ports/db/page.ts";
 import { placeholders, value } from "../../ports/db/placeholders.ts";
 import type { Builders, Db, Dialect, Reads } from "../../ports/db/port.ts";
+import { scopeIdsOf } from "./policy.ts";
 
 const fresh = { fresh: true };
 
@@ -35,29 +36,29 @@ const inScope = ({ policyRules }: Tables, type: RuleScope, id: SQL) =>
   and(eq(policyRules.scopeType, sql.raw(`'${type}'`)), eq(policyRules.scopeId, id));
 
 /**
- * Names exactly the rules of a user's row: their ids with their versions, in no order; null where there are none. A rule that is changed has
- * another version, also by direct SQL (sql/<dialect>/020_touch.sql), so a stamp stands for the same rules for ever, and what is remembered by
- * it is never outdated.
+ * Names exactly the rules of whoever stands in these columns: their ids with their versions, in no order; null where there are none. A rule
+ * that is changed has another version, also by direct SQL (sql/<dialect>/020_touch.sql), so a stamp stands for the same rules for ever, and
+ * what is remembered by it is never outdated.
  */
-export function rulesStamp(dialect: Dialect, tables: Tables): SQL<string | null> {
-  const { policyRules: t, users } = tables;
+export function rulesStamp(dialect: Dialect, tables: Tables, whose: Partial<Record<RuleScope, SQL>>) {
+  const { policyRules: t } = tables;
   const joined = sql.raw(dialect === "pg" ? "string_agg" : "group_concat");
-  const mine = or(inScope(tables, "role", sql`${users.role}`), inScope(tables, "user", sql`${users.id}`));
+  const mine = or(...ruleScopes.map((type) => whose[type] && inScope(tables, type, whose[type])));
   return sql<string | null>`(select ${joined}(${t.id} || ':' || ${t.version}, ',') from ${t} where ${mine})`;
 }
 
-/** Weakest first: those of the role, then those of the user; within each by priority, then the older first. */
+/** Weakest first: those of the role, of the user, of the key; within each by priority, then the older first. */
 const selectRules = (q: Builders, tables: Tables) =>
   q
     .select(ruleColumns(tables))
     .from(tables.policyRules)
-    .where(
-      or(
-        inScope(tables, "role", sql`${sql.placeholder("role")}`),
-        inScope(tables, "user", sql`${sql.placeholder("id")}`),
-      ),
-    )
-    .orderBy(sql`${tables.policyRules.scopeType} = 'user'`, tables.policyRules.priority, tables.policyRules.id);
+    .where(or(...ruleScopes.map((type) => inScope(tables, type, sql`${sql.placeholder(type)}`))))
+    .orderBy(
+      sql`case ${tables.policyRules.scopeType} ${sql.raw(byPrecedence)} end`,
+      tables.policyRules.priority,
+      tables.policyRules.id,
+    );
+const byPrecedence = ruleScopes.map((type, i) => `when '${type}' then ${i}`).join(" ");
 
 const selectRule = (q: Builders, tables: Tables) =>
   q
@@ -106,9 +107,9 @@ export function createRuleStore(db: Db) {
     },
     page: (ctx: Context, input: ListInput): Promise<Page<PolicyRule>> =>
       list(input, whereListed(ctx.ability, "PolicyRule", columns, input), ctx),
-    /** The rules that are stored for a person, the weakest first. */
-    rulesOf: ({ id, role }: Pick<Person, "id" | "role">): Promise<PolicyRule[]> =>
-      db.all(db.prepare(selectRules)({ id, role }), fresh) as Promise<PolicyRule[]>,
+    /** The rules that are stored for an actor, the weakest first. */
+    rulesOf: (actor: Ruled): Promise<PolicyRule[]> =>
+      db.all(db.prepare(selectRules)(scopeIdsOf(actor)), fresh) as Promise<PolicyRule[]>,
     /** A person as an actor. Also one whose account has ended: what they could do is still a question. */
     async person(id: string): Promise<Person | null> {
       const [row] = await db.all(db.prepare(selectPerson)({ id }), fresh);

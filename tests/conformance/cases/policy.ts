@@ -120,7 +120,9 @@ const stored: Case[] = [
       const wrong: [Draft, string][] = [
         [{ scopeType: "role", scopeId: "root" }, "/scopeId"],
         [{ scopeId: "user_1" }, "/scopeId"],
-        [{ scopeType: "apiKey" }, "/scopeType"],
+        [{ scopeType: "apiKey" }, "/scopeId"],
+        [{ scopeType: "apiKey", scopeId: "key_1" }, "/scopeId"],
+        [{ scopeType: "session" }, "/scopeType"],
         [{ subject: "Invoice" }, "/subject"],
         [{ subject: "PolicyRule" }, "/subject"],
         [{ actions: ["frobnicate"] }, "/actions/0"],
@@ -155,6 +157,42 @@ const stored: Case[] = [
       });
       expect([status, pointers(json)]).toEqual([422, ["body /conditions/name"]]);
       await drop(world, rule);
+    },
+  },
+  {
+    name: "a rule of an API key is stored, found, changed and taken back as any other, and is about whoever acts by that key",
+    async run(world) {
+      const [person, apiKeyId] = [await world.person(), newId("key")];
+      const rule = await make(world, { scopeType: "apiKey", scopeId: apiKeyId, actions: ["list", "read"] });
+      const listed = async (query: string) =>
+        (await world.admin.api("GET", `${RULES}?${query}`)).data.map(({ id }: Json) => id);
+      expect(await listed(`filter[scopeType][eq]=apiKey&filter[scopeId][eq]=${apiKeyId}`)).toEqual([rule.id]);
+      expect(await listed("filter[scopeType][eq]=apiKey&limit=100")).toContain(rule.id);
+      expect(await listed(`filter[scopeType][eq]=user&filter[scopeId][eq]=${apiKeyId}`)).toEqual([]);
+      const ask = async (question: Draft) => {
+        const body = { userId: null, action: "list", subject: "User", ...question };
+        const { data, json } = await world.admin.api("POST", "/v1/policy/explain", { body });
+        return data ? [data.allowed, data.decisions[0].decidedBy?.layer ?? null] : pointers(json);
+      };
+      expect(await ask({ userId: person.id })).toEqual([false, null]);
+      expect(await ask({ userId: person.id, apiKeyId })).toEqual([true, "apiKey"]);
+      expect(await ask({ userId: person.id, apiKeyId: newId("key") })).toEqual([false, null]);
+      expect(await ask({ apiKeyId, role: "user" })).toEqual([true, "apiKey"]);
+      expect(await ask({ userId: world.admin.id, apiKeyId, action: "create", subject: "PolicyRule" })).toEqual([
+        false,
+        "guard",
+      ]);
+      expect(await ask({ apiKeyId })).toEqual(["body /role"]);
+      expect(await ask({ role: "user" })).toEqual(["body /role"]);
+      expect(await ask({ userId: person.id, apiKeyId, role: "user" })).toEqual(["body /role"]);
+      expect(await ask({ apiKeyId: "key_1", role: "user" })).toContain("body /apiKeyId");
+      // Without the key the person is nobody whom it is about.
+      expect((await person.api("GET", "/v1/users")).status).toBe(403);
+      const path = `${RULES}/${rule.id}`;
+      expect((await world.admin.api("PATCH", path, { body: { inverted: true } })).data.inverted).toBe(true);
+      expect(await ask({ apiKeyId, role: "user" })).toEqual([false, "apiKey"]);
+      expect((await drop(world, rule)).status).toBe(204);
+      expect(await listed(`filter[scopeType][eq]=apiKey&filter[scopeId][eq]=${apiKeyId}`)).toEqual([]);
     },
   },
   {

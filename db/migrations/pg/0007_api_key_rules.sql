@@ -1,0 +1,2 @@
+ALTER TABLE "policy_rules" DROP CONSTRAINT "policy_rules_scope_type_check";--> statement-breakpoint
+ALTER TABLE "policy_rules" ADD CONSTRAINT "policy_rules_scope_type_check" CHECK ("policy_rules"."scope_type" in ('role', 'user', 'apiKey'));
