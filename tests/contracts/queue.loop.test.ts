@@ -285,6 +285,27 @@ test("quick jobs are claimed ahead of what is free, and never those that may be 
   expect(asked.get("loop.once")).toBe(4);
 });
 
+test("however many jobs end at once, the process goes on with other things between them", async () => {
+  const many = 1_000;
+  let ran = 0;
+  let ranBefore = 0;
+  const all = Promise.withResolvers<void>();
+  const run = () => {
+    if (ran++ === 0) setImmediate(() => (ranBefore = ran));
+    if (ran === many) all.resolve();
+  };
+  const { queue, worker } = await setUp({ concurrency: many, handlers: [handle(job, run)] });
+  await queue.addMany(
+    job,
+    Array.from({ length: many }, () => ({})),
+  );
+  await worker.start();
+  await all.promise;
+  expect(ranBefore).toBeGreaterThan(0);
+  expect(ranBefore).toBeLessThanOrEqual(200);
+  await worker.settled();
+});
+
 test("a listener that fails hinders neither the job nor other listeners", async () => {
   const { worker, queue, events, lines } = await setUp();
   events.onJobCompleted(() => {

@@ -22,6 +22,33 @@ export interface Settlement extends Outcome {
   uncounted?: boolean;
 }
 
+/** An attempt that was not made, or not to its end: it goes back, and is not counted. */
+export const givenBack = (job: { id: string; attempt: number }, workerId: string): Settlement => ({
+  id: job.id,
+  attempt: job.attempt,
+  workerId,
+  state: "waiting",
+  result: null,
+  error: null,
+  runAt: null,
+  purgeAt: null,
+  uncounted: true,
+});
+
+export const toSettlement = (outcome: Outcome, workerId: string): Settlement => ({
+  id: outcome.id,
+  attempt: outcome.attempt,
+  place: outcome.place ?? null,
+  workerId,
+  state: outcome.state,
+  result: outcome.result,
+  error: outcome.error,
+  runAt: outcome.runAt,
+  purgeAt: outcome.purgeAt,
+  drop: outcome.drop === true,
+  uncounted: outcome.state === "waiting",
+});
+
 /** Answers the ids that were settled. `again`: it may be so already, and the answer was lost. */
 export type Settle = (outcomes: readonly Settlement[], now: Instant, again?: boolean) => Promise<Set<string>>;
 

@@ -3,11 +3,12 @@ import { type Clock, fromInstant, toInstant } from "../../core/clock.ts";
 import type { Slot } from "./claiming.ts";
 import type { JobHandler } from "./define.ts";
 import type { EventSource } from "./events.ts";
-import type { Settlement } from "./outcomes.ts";
+import { givenBack, toSettlement } from "./outcomes.ts";
 import { encode } from "./payload.ts";
-import type { ClaimedJob, Outcome } from "./port.ts";
+import type { ClaimedJob } from "./port.ts";
 import type { Run, Runner, Stop } from "./runner.ts";
 import type { Settler } from "./settler.ts";
+import { createTurn } from "./turn.ts";
 
 interface Entry {
   job: ClaimedJob;
@@ -37,33 +38,6 @@ interface PoolOptions {
 /** The most that are held ahead of what is free. They have not run when this process dies, and yet have used an attempt. */
 const MAX_AHEAD = 1000;
 
-/** An attempt that was not made, or not to its end: it goes back, and is not counted. */
-export const givenBack = (job: { id: string; attempt: number }, workerId: string): Settlement => ({
-  id: job.id,
-  attempt: job.attempt,
-  workerId,
-  state: "waiting",
-  result: null,
-  error: null,
-  runAt: null,
-  purgeAt: null,
-  uncounted: true,
-});
-
-const toSettlement = (outcome: Outcome, workerId: string): Settlement => ({
-  id: outcome.id,
-  attempt: outcome.attempt,
-  place: outcome.place ?? null,
-  workerId,
-  state: outcome.state,
-  result: outcome.result,
-  error: outcome.error,
-  runAt: outcome.runAt,
-  purgeAt: outcome.purgeAt,
-  drop: outcome.drop === true,
-  uncounted: outcome.state === "waiting",
-});
-
 export function createPool({ handlers, concurrency, runner, settler, events, clock, onFree }: PoolOptions) {
   const runs = new Map<string, { run: Run; workerId: string; place: number }>();
   let places = 0;
@@ -77,6 +51,7 @@ export function createPool({ handlers, concurrency, runner, settler, events, clo
   /** Those that were parked, and may go on. */
   const resumed: Entry[] = [];
   let pumping = false;
+  const turn = createTurn(() => pump());
   const waiters = new Map<string, () => void>();
   /** Those whose outcome is on its way into the record. */
   const ending = new Map<string, Ending>();
@@ -125,14 +100,15 @@ export function createPool({ handlers, concurrency, runner, settler, events, clo
     if (entry) resumed.push(entry);
   }
 
-  /** A job that ends at once is one turn of this loop: none begins within another. */
+  /** A job that ends at once is one round of this loop: none begins within another. */
   function pump() {
     if (pumping) return;
     pumping = true;
     try {
-      while (runs.size < concurrency) {
+      while (runs.size < concurrency && !turn.isOver()) {
         const entry = next();
         if (!entry) return;
+        turn.count();
         begin(entry);
       }
     } finally {
