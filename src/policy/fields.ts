@@ -1,6 +1,7 @@
 /** Rules about fields: which ones an actor may see or set, of a subject in general and of one row. */
 import type { Ability, Action, Rule, Subject } from "./ability.ts";
 import type { Context } from "./context.ts";
+import { deciderOf } from "./decide.ts";
 import { refused } from "./explain.ts";
 import { complete, judge, may, type Plan, planOf, type Row } from "./may.ts";
 import { forEachQuestion, remember } from "./remember.ts";
@@ -31,7 +32,10 @@ export function fieldsOf(
 export function mask<R extends object>(ability: Ability, action: Action, subject: Subject, row: R): Partial<R> {
   const plan = planOf(ability, action, subject);
   if (plan.everything) return row;
-  return judge(plan.rules, complete(plan, row)) ? masked(row, apartIn(plan, row)) : {};
+  if (!judge(plan.rules, complete(plan, row))) return {};
+  const fields = Object.keys(row);
+  const hidden = apartIn(plan, fields).flatMap(({ rules, fields }) => (judge(rules, row as Row) ? [] : fields));
+  return hidden.length === 0 ? row : only(row, without(fields, hidden));
 }
 
 /** Fields that other rules decide than those of the row itself, with which all others are shown. */
@@ -40,10 +44,10 @@ interface Apart {
   fields: string[];
 }
 
-function apartIn(plan: Plan, row: object): Apart[] {
+function apartIn(plan: Plan, fields: readonly string[]): Apart[] {
   const found: Apart[] = [];
   if (!plan.byField) return found;
-  for (const field of Object.keys(row)) {
+  for (const field of fields) {
     const rules = plan.rulesOf(field);
     if (rules === plan.rules) continue;
     const known = found.find((one) => one.rules === rules);
@@ -53,13 +57,43 @@ function apartIn(plan: Plan, row: object): Apart[] {
   return found;
 }
 
-function masked<R extends object>(row: R, apart: readonly Apart[]): Partial<R> {
-  let hidden: string[] | null = null;
-  for (const { rules, fields } of apart) if (!judge(rules, row as Row)) hidden = [...(hidden ?? []), ...fields];
-  if (!hidden) return row;
-  const shown: Partial<R> = {};
-  for (const field of Object.keys(row) as (keyof R & string)[]) if (!hidden.includes(field)) shown[field] = row[field];
-  return shown;
+const without = (fields: readonly string[], hidden: readonly string[]) =>
+  fields.filter((field) => !hidden.includes(field));
+
+function only<R extends object>(row: R, fields: readonly string[]): Partial<R> {
+  const shown: Record<string, unknown> = {};
+  for (const field of fields) shown[field] = (row as Row)[field];
+  return shown as Partial<R>;
+}
+
+type Mask = <R extends object>(row: R) => Partial<R>;
+const masks = forEachQuestion(() => new Map<string, Mask | null>());
+
+/**
+ * What rules about fields leave of rows that may be read and have these fields: null when that is all of each. Made once for an ability.
+ * Rows of which the same is hidden share the list of what is shown.
+ */
+function maskOf(ability: Ability, subject: Subject, fields: readonly string[]): Mask | null {
+  return remember(masks(ability, "read", subject), fields.join(), () => {
+    const apart = apartIn(planOf(ability, "read", subject), fields);
+    if (apart.length === 0) return null;
+    const deciders = apart.map(({ rules }) => deciderOf(rules));
+    const shown = new Map<string, readonly string[]>();
+    return (row) => {
+      let hidden = "";
+      for (let i = 0; i < deciders.length; i++) if (!deciders[i]?.(row as Row)) hidden += ` ${i}`;
+      if (hidden === "") return row;
+      const left = () =>
+        without(
+          fields,
+          hidden
+            .trim()
+            .split(" ")
+            .flatMap((i) => (apart[Number(i)] as Apart).fields),
+        );
+      return only(row, remember(shown, hidden, left));
+    };
+  });
 }
 
 /**
@@ -115,8 +149,8 @@ export const show = <R extends object>(ctx: Context, subject: Subject, row: R): 
 export function showAll<R extends object>(ctx: Context, subject: Subject, rows: R[]): Shown<R>[] {
   const plan = planOf(ctx.ability, "read", subject);
   const [first] = rows;
-  const apart = first ? apartIn(plan, complete(plan, first)) : [];
-  const shown = apart.length === 0 ? rows : rows.map((row) => masked(row, apart));
+  const mask = first && plan.byField ? maskOf(ctx.ability, subject, Object.keys(complete(plan, first))) : null;
+  const shown = mask ? rows.map((row) => mask(row)) : rows;
   return ctx.permissions ? rows.map((row, i) => withPermissions(ctx, subject, row, shown[i] as Partial<R>)) : shown;
 }
 

@@ -1,7 +1,7 @@
 /** A rule's conditions as a function of a row, made once: an interpreter would walk through them again for each row of a list. */
 import { CompoundCondition, type Condition, FieldCondition } from "@ucast/mongo2js";
 
-type Fits = (row: Readonly<Record<string, unknown>>) => boolean;
+export type Fits = (row: Readonly<Record<string, unknown>>) => boolean;
 
 /** @throws Error for an operator that is not known; the function, for values of different types. */
 export function matcherOf(ast: Condition): Fits {
@@ -48,7 +48,7 @@ function fieldMatcher({ field, operator, value }: FieldCondition): Fits {
  * The order of two values; NaN where there is none. For JavaScript null is 0 or smaller than everything, and a rule about
  * `publishedAt: { $lt: now }` would fit rows that were never published. Here, as in SQL, null has no place in the order.
  */
-function compare(value: unknown, bound: unknown): number {
+export function compare(value: unknown, bound: unknown): number {
   if (value === bound) return 0;
   if (value === null || value === undefined || bound === null || bound === undefined) return Number.NaN;
   if (typeof value !== typeof bound)

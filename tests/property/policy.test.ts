@@ -4,8 +4,9 @@ import { PgDialect } from "drizzle-orm/pg-core";
 import fc from "fast-check";
 import { casing, pgKit } from "../../db/kit.ts";
 import type { Ability, Action } from "../../src/policy/ability.ts";
-import { fieldsOf, mask } from "../../src/policy/fields.ts";
-import { may } from "../../src/policy/may.ts";
+import { deciderOf } from "../../src/policy/decide.ts";
+import { fieldsOf, mask, showAll } from "../../src/policy/fields.ts";
+import { judge, may, planOf } from "../../src/policy/may.ts";
 import { where } from "../../src/policy/where.ts";
 import { compile, paramsOf } from "../../src/ports/db/statement.ts";
 import {
@@ -18,6 +19,7 @@ import {
   engines,
   fields,
   found as foundBy,
+  type RandomRule,
   rows,
   ruleSets,
 } from "./policy.fixture.ts";
@@ -82,6 +84,50 @@ test("the mask of a row holds exactly the fields that can() allows, and never on
       expect(Object.keys(shown).filter((field) => !possible.has(field))).toEqual([]);
     }),
     { numRuns: 500 },
+  );
+});
+
+test("what is made of rules for the rows of a list decides as the rules do one by one, of the row and of each field", () => {
+  fc.assert(
+    fc.property(ruleSets, (rules) => {
+      const plan = planOf(abilityWith(rules), "read", "User");
+      for (const list of [plan.rules, ...fields.map(plan.rulesOf)]) {
+        const decide = deciderOf(list);
+        for (const row of rows.slice(0, 30)) expect(decide({ ...row })).toBe(judge(list, { ...row }));
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
+const all: RandomRule = {
+  inverted: false,
+  action: "read",
+  subject: "User",
+  fields: undefined,
+  conditions: undefined,
+};
+
+test("rows of a list of which the same is hidden show the same fields, and one of which nothing is hidden is itself", () => {
+  const hides = (conditions: object, field: string): RandomRule => ({
+    ...all,
+    inverted: true,
+    fields: [field],
+    conditions,
+  });
+  const ability = abilityWith([
+    all,
+    hides({ title: { $in: ["a", null] } }, "dueAt"),
+    hides({ isOpen: true }, "sizeKb"),
+  ]);
+  const shown = showAll({ ability, permissions: null } as never, "User", rows);
+  for (const [i, row] of rows.entries()) {
+    expect(shown[i]).toEqual(mask(ability, "read", "User", row));
+    expect(shown[i] === row).toBe(row.title !== "a" && row.title !== null && row.isOpen !== true);
+  }
+  const mixed = [...rows.slice(0, 3), { ...(rows[3] as Doc), title: 7 }];
+  expect(() => showAll({ ability, permissions: null } as never, "User", mixed)).toThrow(
+    "compares a number with a string",
   );
 });
 
