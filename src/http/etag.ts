@@ -26,6 +26,7 @@ export function notModified(header: string | undefined, etag: string): boolean {
 
 /** Where texts are encoded; it grows with the longest of them. */
 let scratch = new Uint8Array(16_384);
+let words = new Uint32Array(scratch.buffer);
 const encoder = new TextEncoder();
 
 /**
@@ -34,13 +35,16 @@ const encoder = new TextEncoder();
  * a hash letter by letter took, which was a twentieth of the whole request.
  */
 export function textTag(text: string): string {
-  if (text.length * 3 + 4 > scratch.length) scratch = new Uint8Array((text.length * 3 + 4 + 0xffff) & ~0xffff);
+  if (text.length * 3 + 4 > scratch.length) {
+    scratch = new Uint8Array((text.length * 3 + 4 + 0xffff) & ~0xffff);
+    words = new Uint32Array(scratch.buffer);
+  }
   const { written } = encoder.encodeInto(text, scratch);
-  scratch.fill(0, written, written + 4);
-  const words = new Uint32Array(scratch.buffer, 0, (written + 3) >>> 2);
+  for (let i = written; i & 3; i++) scratch[i] = 0;
+  const count = (written + 3) >>> 2;
   let a = written;
   let b = ~written;
-  for (let i = 0; i < words.length; i++) {
+  for (let i = 0; i < count; i++) {
     const word = words[i] as number;
     a = (Math.imul(rotated(a ^ Math.imul(word, 0xcc9e2d51), 13), 5) + 0xe6546b64) | 0;
     b = (Math.imul(rotated(b ^ Math.imul(word, 0x1b873593), 17), 9) + 0x52dce729) | 0;
