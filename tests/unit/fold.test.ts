@@ -80,6 +80,15 @@ test("a guard elsewhere in the list keeps the json form, in which no row can be 
   expect(unfold(folded, [[[["e"]], null]], 2)).toEqual([[["e"]], []]);
 });
 
+test("a notice is sent by one part of its own, once, and where only rows would send it they are no plain columns", () => {
+  const one = fold(steps(insertUser().returning({ id: users.id })), printer, true);
+  expect([one.plain, one.text.match(/pg_notify/g)?.length]).toEqual([0, 1]);
+  expect(one.text).toMatch(/select c0 from s0 cross join notice$/);
+  const two = fold(steps(insertEntry(), insertUser().returning({ id: users.id })), printer, true);
+  expect([two.plain, two.text.match(/pg_notify/g)?.length]).toEqual([null, 1]);
+  expect(two.text).toMatch(/ from notice$/);
+});
+
 test("lists of the same texts share one folded text, and a guard makes another", () => {
   expect(key(steps(updateUser(), insertEntry()))).toBe(key(steps(updateUser(), insertEntry())));
   expect(key(steps(updateUser(), insertEntry()))).not.toBe(key(steps(must(updateUser()), insertEntry())));

@@ -13,6 +13,7 @@ export function createMemoryBus({ log }: { log: Log }): Bus {
       tell(topic, message);
     },
     subscribe,
+    notice: () => null,
     async ready() {},
     async close() {
       clear();

@@ -8,11 +8,18 @@
  *   after an outage a message may arrive twice, and where some were lost the others are told that they have `missed` something.
  * - A topic is named once, in the module that owns it.
  */
+import type { Notice } from "../db/port.ts";
+
 export interface Bus {
   /** Never fails for the connection's sake. Throws a RangeError when topic and message together, written as JSON, exceed 4 KiB. */
   publish(topic: string, message: string): void;
   /** Returns how to stop listening. */
   subscribe(topic: string, listener: BusListener): () => void;
+  /**
+   * A message as a notice of the database that the bus is on, for a commit of that database to tell; it may pass what is published. This
+   * instance's own subscribers do not hear it. null where the bus is on none, or is not connected: then it is to be published.
+   */
+  notice(topic: string, message: string): Notice | null;
   /** Resolves when messages of others arrive here for the first time, and when the bus is closed. */
   ready(): Promise<void>;
   /** Sends what waits, for a second at most, and gives the connections back. Nothing is heard or sent afterwards. */

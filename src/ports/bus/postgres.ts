@@ -19,7 +19,13 @@ const CHANNEL = "hearth_bus";
 const MAX_PAYLOAD = 7900;
 
 export const createPostgresBus = ({ url, ...rest }: PostgresBusOptions): Bus =>
-  createRemoteBus({ name: "PostgreSQL", connect: (events) => connect(url, events), maxPayload: MAX_PAYLOAD, ...rest });
+  createRemoteBus({
+    name: "PostgreSQL",
+    connect: (events) => connect(url, events),
+    maxPayload: MAX_PAYLOAD,
+    noticeChannel: CHANNEL,
+    ...rest,
+  });
 
 function connect(url: string, { payload, lost }: LinkEvents) {
   // `onnotify` is what postgres.js's own `listen` is made of, and its types leave out. That `listen` reconnects without saying so when it

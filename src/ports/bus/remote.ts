@@ -37,6 +37,8 @@ interface RemoteOptions {
   connect: (events: LinkEvents) => Link;
   /** In bytes. */
   maxPayload: number;
+  /** Where the messages are notices of PostgreSQL: of which channel. */
+  noticeChannel?: string;
   timing?: RemoteTiming;
   /** What the first connection waits for. */
   after?: Promise<unknown> | undefined;
@@ -50,7 +52,15 @@ const CLOSE_MS = 1000;
 /** With one pulse between, an echo has had at least that long. */
 const DEAF = 3;
 
-export function createRemoteBus({ name, log, connect, maxPayload, timing = TIMING, after }: RemoteOptions): Bus {
+export function createRemoteBus({
+  name,
+  log,
+  connect,
+  maxPayload,
+  noticeChannel,
+  timing = TIMING,
+  after,
+}: RemoteOptions): Bus {
   const origin = crypto.randomUUID();
   const writer = createWriter(origin, maxPayload);
   const { subscribe, tell, tellMissed, clear } = createSubscribers(log);
@@ -171,6 +181,11 @@ export function createRemoteBus({ name, log, connect, maxPayload, timing = TIMIN
       tell(topic, message);
     },
     subscribe,
+    notice(topic, message) {
+      if (!up || noticeChannel === undefined) return null;
+      const [payload = ""] = writer.payloads([pack(topic, message)]);
+      return { channel: noticeChannel, payload };
+    },
     ready: () => first.promise,
     async close() {
       if (closed) return;

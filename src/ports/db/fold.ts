@@ -38,17 +38,24 @@ export interface Folded {
   plain: number | null;
 }
 
-export function fold(steps: readonly Step[], printer: Printer): Folded {
+/** `noticed`: the text has two parameters more, a channel and what it is told with the commit. */
+export function fold(steps: readonly Step[], printer: Printer, noticed = false): Folded {
   const returning = steps.flatMap((step, i) => (columnsOf(step).length > 0 ? [i] : []));
   const musts = steps.flatMap(({ must }, i) => (must ? [i] : []));
   const [only] = returning;
   // Plain columns cost the server and the client about half of what json does. With a `must` elsewhere, no row could be told from none.
-  const plain =
-    returning.length === 1 && only !== undefined && (musts.length === 0 || musts.includes(only)) ? only : null;
-  const ctes = sql.join(steps.map(cte), sql.raw(", "));
-  const answer = plain === null ? steps.map(json).join(", ") : rowsOf(steps, plain, musts);
+  // Nor is the notice sent by a join with no row, which does no harm where that means that nothing was done at all.
+  const isPlain = returning.length === 1 && (musts.length === 0 || musts.includes(only ?? -1));
+  const plain = isPlain && only !== undefined && (!noticed || steps.length === 1) ? only : null;
+  const parts = [...steps.map(cte), ...(noticed ? [NOTICE] : [])];
+  const ctes = sql.join(parts, sql.raw(", "));
+  const rows = plain === null ? steps.map(json).join(", ") : rowsOf(steps, plain, musts);
+  const answer = rows + (noticed ? `${plain === null ? " from" : " cross join"} notice` : "");
   return { text: printer.sqlToQuery(sql`with ${ctes} select ${sql.raw(answer)}`).sql, plain };
 }
+
+/** A part that is not read from is not carried out. */
+const NOTICE = sql`notice as materialized (select pg_notify(${""}, ${""}))`;
 
 const columnsOf = ({ bound }: Step): string[] => bound.compiled.fields.map((_, i) => `c${i}`);
 

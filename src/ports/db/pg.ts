@@ -10,7 +10,7 @@ import { constraintsOf } from "./constraint.ts";
 import { pgFault } from "./fault.ts";
 import { type Folded, fold, foldable, key, unfold } from "./fold.ts";
 import { pgPrinter } from "./pg-printer.ts";
-import type { Builders, Db, Engine, Item, RunScript, Tx } from "./port.ts";
+import type { Builders, Db, Engine, Item, Notice, RunScript, Tx } from "./port.ts";
 import { stale } from "./stale.ts";
 import { decode, paramsOf, preparer, type Step, toRead, toStep } from "./statement.ts";
 
@@ -50,7 +50,7 @@ export function createPgDb({ engine, primary, replicas = [], clock = systemClock
   );
   const prepare = preparer(builders, tables, printer);
   const tx: Tx = Object.assign(builders, { prepare });
-  const { committed, tell } = createCommits();
+  const { committed, notices, noticeOf, tell } = createCommits();
   const plans = new Map<string, Folded | null>();
   const resting = new Map<PgClient, number>();
   let turn = 0;
@@ -58,35 +58,37 @@ export function createPgDb({ engine, primary, replicas = [], clock = systemClock
   const query = (client: PgClient, q: PgQuery) => client.query(q).catch(fault);
 
   /** The text that a list is folded into, or null when it has to be sent statement by statement. */
-  function planOf(steps: readonly Step[]): Folded | null {
-    const id = key(steps);
+  function planOf(steps: readonly Step[], noticed = false): Folded | null {
+    const id = key(steps) + (noticed ? "!" : "");
     let plan = plans.get(id);
     if (plan === undefined) {
-      plan = foldable(steps) ? fold(steps, printer) : null;
+      plan = foldable(steps) ? fold(steps, printer, noticed) : null;
       if (plans.size >= MAX_PLANS) plans.clear();
       plans.set(id, plan);
     }
     return plan;
   }
 
-  async function run(steps: readonly Step[]): Promise<unknown[][][]> {
+  async function run(steps: readonly Step[], notice: Notice | null): Promise<unknown[][][]> {
     const [first] = steps;
     if (!first) return [];
-    if (steps.length === 1 && answersForItself(first)) {
+    const told = notice ? [notice.channel, notice.payload] : [];
+    if (!notice && steps.length === 1 && answersForItself(first)) {
       const rows = await query(primary, plainQuery(first));
       if (first.must && rows.length === 0) throw stale();
       return [rows];
     }
-    const plan = planOf(steps);
+    const plan = planOf(steps, notice !== null);
     if (plan) {
-      const params = steps.flatMap(({ bound }) => paramsOf(bound));
+      const params = [...steps.flatMap(({ bound }) => paramsOf(bound)), ...told];
       return unfold(plan, await query(primary, { text: plan.text, params }), steps.length);
     }
     // Guarded steps are folded singly: `must` is then checked where it undoes the steps before it.
     const guards = steps.map((step) => (step.must ? planOf([step]) : null));
     const queries = steps.map((step, i) => ({ ...plainQuery(step), ...(guards[i] && { text: guards[i].text }) }));
+    if (notice) queries.push({ text: "select pg_notify($1, $2)", params: told });
     const answers = await primary.flight(queries).catch(fault);
-    return answers.map((rows, i) => (guards[i] ? (unfold(guards[i], rows, 1)[0] ?? []) : rows));
+    return answers.slice(0, steps.length).map((rows, i) => (guards[i] ? (unfold(guards[i], rows, 1)[0] ?? []) : rows));
   }
 
   async function read(q: PgQuery): Promise<unknown[][]> {
@@ -118,12 +120,17 @@ export function createPgDb({ engine, primary, replicas = [], clock = systemClock
     async atomic(build) {
       const items: readonly Item[] = build(tx);
       const steps = items.map((item) => item && toStep(item, printer));
-      const answers = await run(steps.filter((step) => step !== null));
-      tell(steps);
+      const notice = engine === "postgres" ? noticeOf(steps) : null;
+      const answers = await run(
+        steps.filter((step) => step !== null),
+        notice,
+      );
+      tell(steps, notice !== null);
       let at = 0;
       return steps.map((step) => (step ? decode(step.bound.compiled.fields, answers[at++] ?? []) : [])) as never;
     },
     committed,
+    notices,
     async ping() {
       await query(primary, { text: "select 1", params: [] });
     },

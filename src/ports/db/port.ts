@@ -101,8 +101,20 @@ export interface Reads {
   fresh: boolean;
 }
 
-/** Gets the SQL names of the tables, each once. It reports its own faults: nobody waits for it, and what it throws is dropped. */
-export type CommitListener = (tables: readonly string[]) => void;
+/**
+ * Gets the SQL names of the tables, each once, and whether a notice went with the commit. It reports its own faults: nobody waits for it,
+ * and what it throws is dropped.
+ */
+export type CommitListener = (tables: readonly string[], noticed: boolean) => void;
+
+/** What PostgreSQL tells those who listen to the channel when a transaction has committed, and only then. */
+export interface Notice {
+  channel: string;
+  payload: string;
+}
+
+/** Gets the SQL names of the tables that a list writes to, before it is sent. null: nothing is to be told with its commit. */
+export type NoticeSource = (tables: readonly string[]) => Notice | null;
 
 export interface Db {
   readonly engine: Engine;
@@ -118,6 +130,12 @@ export interface Db {
    * also where no row was touched, and never of a list that failed. Returns how to stop listening.
    */
   committed(listener: CommitListener): () => void;
+  /**
+   * Has the commit of a list tell something itself, which spares whoever hears it a round trip. There is one source at most, and it is
+   * asked where the engine is a server of PostgreSQL, nowhere else. Commits that tell something wait for each other: they are to be few.
+   * Returns how to end it.
+   */
+  notices(source: NoticeSource): () => void;
   /** Answers when the primary answers a trivial query. */
   ping(): Promise<void>;
   /** Runs `work` in one transaction that no other process runs `work` beside. For migrations alone. */

@@ -37,7 +37,7 @@ export function createSqliteDb(engine: Extract<Engine, "sqlite" | "d1">, client:
   const builders = drizzle(refuse, refuse, { casing }) as unknown as Builders;
   const prepare = preparer(builders, tables, printer);
   const tx: Tx = Object.assign(builders, { prepare });
-  const { committed, tell } = createCommits();
+  const { committed, notices, tell } = createCommits();
 
   return {
     engine,
@@ -68,6 +68,7 @@ export function createSqliteDb(engine: Extract<Engine, "sqlite" | "d1">, client:
       return steps.map((step) => (step ? decode(step.bound.compiled.fields, answers[at++] ?? []) : [])) as never;
     },
     committed,
+    notices,
     async ping() {
       await client.all("select 1", []).catch(fault);
     },

@@ -30,6 +30,10 @@ export function connect({ db, bus, log, worker, relay }: WakeOptions) {
       return;
     }
     bus.publish(JOBS_TOPIC, WAKE);
+    keepQuiet();
+  }
+
+  function keepQuiet() {
     timer = setTimeout(() => {
       timer = null;
       if (!again) return;
@@ -38,14 +42,21 @@ export function connect({ db, bus, log, worker, relay }: WakeOptions) {
     }, QUIET_MS);
   }
 
-  const unlisten = db.committed((tables) => {
+  // The first commit after a while wakes them itself. More of them at once would wait for each other's flush.
+  const endNotices = db.notices((tables) => {
+    if (timer !== null || !tables.includes("jobs") || worker?.hasRoom()) return null;
+    const notice = bus.notice(JOBS_TOPIC, WAKE);
+    if (notice) keepQuiet();
+    return notice;
+  });
+  const unlisten = db.committed((tables, noticed) => {
     if (!tables.includes("jobs")) return;
     relay?.runOnce().catch((err) => {
       if (!isAway(err)) log.warn({ err }, "due jobs could not be handed over; a worker does it within a second");
     });
     worker?.wake();
     // What this worker takes itself needs nobody else; it calls for others when there is more than it can take.
-    if (!worker?.hasRoom()) others();
+    if (!noticed && !worker?.hasRoom()) others();
   });
   const unsubscribe = bus.subscribe(JOBS_TOPIC, {
     message(text) {
@@ -60,6 +71,7 @@ export function connect({ db, bus, log, worker, relay }: WakeOptions) {
     /** Wakes the workers of other processes. */
     others,
     close(): void {
+      endNotices();
       unlisten();
       unsubscribe();
       if (timer !== null) clearTimeout(timer);
