@@ -14,6 +14,12 @@ export function actorVariable(value: unknown): string | null {
   return typeof $actor === "string" && Object.keys(rest).length === 0 ? $actor : null;
 }
 
+/** Whether the conditions hold a value of the actor. */
+export function asksForActor(conditions: unknown): boolean {
+  if (typeof conditions !== "object" || conditions === null) return false;
+  return actorVariable(conditions) !== null || Object.values(conditions).some(asksForActor);
+}
+
 /** Whether the conditions ask for a value that this actor does not have: a person need not act in an organization. */
 export function lacks(conditions: unknown, actor: Actor): boolean {
   if (typeof conditions !== "object" || conditions === null) return false;

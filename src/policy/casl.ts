@@ -13,7 +13,7 @@ import type {
   StoredRule,
   Subject,
 } from "./ability.ts";
-import { lacks, withActor } from "./actor-values.ts";
+import { asksForActor, lacks, withActor } from "./actor-values.ts";
 import { matcherOf } from "./match.ts";
 
 type RawRule = RawRuleOf<Ability>;
@@ -65,6 +65,9 @@ export function originOf(rule: Rule): RuleOrigin {
   return from;
 }
 
+/** Whether it is a stored rule of a role whose conditions hold no value of the actor: there are few such, and many who have them. */
+export const isShared = (rule: Rule): boolean => (rule.origin as Given).shared === true;
+
 /** A rule as CASL takes it. It keeps the object, and what it does not know stays on it. */
 interface Given {
   action: Listed<Action>;
@@ -73,6 +76,8 @@ interface Given {
   conditions?: unknown;
   inverted: boolean;
   from?: RuleOrigin;
+  /** Its conditions are the same for each actor that has it, and they are many. */
+  shared?: boolean;
 }
 type Listed<T> = T | readonly T[];
 
@@ -95,7 +100,9 @@ function addStored(rules: RawRule[], rule: StoredRule, actor: Actor): void {
   // Nobody is given more by what they do not have. What refuses goes by what the row says: no row is of no organization.
   if (!inverted && lacks(rule.conditions, actor)) return;
   const conditions = rule.conditions === null ? undefined : withActor(rule.conditions, actor);
-  const given: Given = { action: actions, subject, conditions, inverted, from: { layer: scopeType, name: id } };
+  const shared = scopeType === "role" && !asksForActor(rule.conditions);
+  const from: RuleOrigin = { layer: scopeType, name: id };
+  const given: Given = { action: actions, subject, conditions, inverted, from, shared };
   if (fields === null) add(rules, given);
   else addWithFields(rules, { ...given, fields });
 }

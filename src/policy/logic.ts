@@ -73,7 +73,16 @@ function combine(kind: Kind, tests: readonly Test[]): Test {
     else parts.push(test);
   }
   if (parts.length < 2) return parts[0] ?? !decisive;
+  if (kind === "and" && contradict(parts)) return false;
   return withOneNegation(kind, parts) ?? withShared(kind, parts) ?? compound(kind, parts);
+}
+
+/** `a = 1 and a = 2` never holds; nor does anything refuse `a` for being neither: `a <> 1 or a <> 2` always holds. */
+function contradict(parts: readonly Part[]): boolean {
+  const equal = parts.filter((part): part is Comparison => part.is === "=");
+  return equal.some((one, i) =>
+    equal.some((other, j) => j > i && one.operand.field === other.operand.field && one.value !== other.value),
+  );
 }
 
 /** `not a and not b` is `not (a or b)`: negations are the rules that refuse, and mostly look at the same columns. */

@@ -7,7 +7,7 @@ import { casing } from "../../db/kit.ts";
 import { tablesOf } from "../../db/tables.ts";
 import { type Actor, anonymous } from "../../src/core/actor.ts";
 import { AppError } from "../../src/core/error.ts";
-import type { Ability, Rules } from "../../src/policy/ability.ts";
+import type { Ability, Rules, StoredRule } from "../../src/policy/ability.ts";
 import { caslAbilities } from "../../src/policy/casl.ts";
 import { assertFields, fieldsOf, mask } from "../../src/policy/fields.ts";
 import { may } from "../../src/policy/may.ts";
@@ -94,6 +94,23 @@ describe("Rules become as few comparisons as say the same:", () => {
     ]);
   });
 
+  test("refusals that want other values of one column look at it once, and what always holds is not asked", () => {
+    const rules: Rules = (_, { can, cannot }) => {
+      can("read", "User");
+      for (const [name, version] of [
+        ["Ann", 1],
+        ["Bob", 2],
+      ] as const) {
+        cannot("read", "User", { name, version: { $gt: version } });
+        cannot("read", "User", { role: "admin", name: { $ne: name } });
+      }
+    };
+    expect(printed(rules)).toEqual([
+      `case when ("users"."role" = $1 or case "users"."name" when $2 then "users"."version" > $3 when $4 then "users"."version" > $5 else false end) then false else true end`,
+      ...["admin", "Ann", 1, "Bob", 2],
+    ]);
+  });
+
   test("a rule that cannot change the outcome is not asked", () => {
     const rules: Rules = (_, { can, cannot }) => {
       cannot("read", "User", { name: "Ann" });
@@ -111,6 +128,67 @@ describe("Rules become as few comparisons as say the same:", () => {
       cannot("read", "User", { deletedAt: { $ne: null } });
     };
     expect(printed(rules)).toEqual([`("users"."role" = $1 and "users"."deleted_at" is null)`, "admin"]);
+  });
+});
+
+describe("The values of a rule", () => {
+  const stored = (scopeType: StoredRule["scopeType"], conditions: object, inverted = false): StoredRule => ({
+    ...{ id: `rule_${scopeType}`, scopeType, subject: "User", actions: ["read"], fields: null },
+    ...{ conditions: conditions as StoredRule["conditions"], inverted },
+  });
+  const asked = (...rules: StoredRule[]) => {
+    const ability = caslAbilities({}).abilityFor(
+      { type: "user", id: "user_ann", role: "user", sessionId: null },
+      rules,
+    );
+    return [tablesOf("pg"), tablesOf("sqlite")].map(({ users }) => where(ability, "read", "User", users));
+  };
+
+  test("stand in the text where everybody of a role has it, and are bound where it is a person's, a key's or the actor's", () => {
+    const name = { name: "Ann", version: 7, createdAt: { $lt: "2026-01-31T09:30:00.000Z" } };
+    const [onPg, onSqlite] = asked(stored("role", name));
+    expect([onPg?.values, onSqlite?.values]).toEqual([{}, {}]);
+    expect(printPg(onPg?.sql)).toBe(
+      `("users"."name" = 'Ann' and "users"."version" = 7 and "users"."created_at" < '2026-01-31T09:30:00.000Z')`,
+    );
+    for (const [scope, given] of [
+      ["user", name],
+      ["apiKey", name],
+      ["role", { ...name, id: { $actor: "id" } }],
+    ] as const) {
+      const [{ key, values } = { key: "", values: {} }] = asked(stored(scope, given));
+      expect(Object.values(values)).toContain("Ann");
+      expect(key).not.toContain("Ann");
+    }
+  });
+
+  test("are bound where they hold any character that a literal could end with", () => {
+    const texts = [
+      "'",
+      "a' or 1=1 --",
+      "\\",
+      "\\'",
+      '"',
+      "a\nb",
+      "$1",
+      "$$",
+      "?",
+      "é",
+      "\u{1f600}",
+      "/*",
+      ";",
+      "(",
+      "%",
+      "a,b",
+    ];
+    for (const text of texts)
+      for (const { key, values } of asked(stored("role", { name: text }), stored("role", { role: text }, true))) {
+        expect([text, Object.values(values)]).toEqual([text, [text, text]]);
+        expect(key).not.toContain("'");
+      }
+    for (const text of ["", "Ann Lee", "ann.lee+x@example.com", "user_01", "a--b", "10:30"])
+      for (const { key, values } of asked(stored("role", { name: text })))
+        expect([key.endsWith(`name = '${text}'`), values]).toEqual([true, {}]);
   });
 });
 
