@@ -6,6 +6,12 @@ export interface Clock {
 
 export const systemClock: Clock = { now: () => Date.now() };
 
+/** A timer that does not keep the process alive. Workers' timers are numbers, and keep nothing. */
+export function unref<T>(timer: T): T {
+  (timer as { unref?: () => void }).unref?.();
+  return timer;
+}
+
 /**
  * An instant as it is stored, compared and sent: ISO-8601, UTC, milliseconds (`2026-01-31T09:30:00.000Z`). Its text sorts by time, and
  * it is the same in SQL parameters, JSON and TypeScript on every engine, so nothing on the way converts it.

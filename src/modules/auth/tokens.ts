@@ -8,7 +8,7 @@
  */
 import { decodeProtectedHeader, errors as joseErrors, jwtVerify, SignJWT } from "jose";
 import { anonymous, type Person } from "../../core/actor.ts";
-import type { Clock } from "../../core/clock.ts";
+import { type Clock, unref } from "../../core/clock.ts";
 import { AppError } from "../../core/error.ts";
 import { idPrefixes } from "../../core/id.ts";
 import type { Secret } from "../../core/secret.ts";
@@ -92,13 +92,11 @@ export function createTokens(deps: TokenDeps): Tokens {
     missed: () => bearers.forget(() => true),
   });
 
-  if (stateTtlMs > 0) {
-    const sweeping: { unref?: () => void } = setInterval(() => {
-      bearers.sweep();
-      sessions.sweep();
-    }, SWEEP_MS) as never;
-    sweeping.unref?.();
-  }
+  const sweep = () => {
+    bearers.sweep();
+    sessions.sweep();
+  };
+  if (stateTtlMs > 0) unref(setInterval(sweep, SWEEP_MS));
 
   const probe = deps.probeToken && hashToken(deps.probeToken.reveal());
 

@@ -5,6 +5,7 @@
  * One send is under way at a time, and what is published meanwhile is collected: a message goes out at once while the bus is idle, and
  * a burst costs few round trips. A network that swallows everything closes no connection, so a silent link is asked for a sign of life.
  */
+import { unref } from "../../core/clock.ts";
 import type { Log } from "../log/port.ts";
 import type { Bus } from "./port.ts";
 import { createSubscribers } from "./subscribers.ts";
@@ -209,10 +210,4 @@ function within<T>(ms: number, work: Promise<T>): Promise<T> {
     timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
   });
   return Promise.race([work, late]).finally(() => clearTimeout(timer));
-}
-
-/** A bus alone does not keep a process alive. */
-function unref<T>(timer: T): T {
-  (timer as { unref?: () => void }).unref?.();
-  return timer;
 }

@@ -6,6 +6,7 @@
  * which that happened while nothing at all was answered, or in which an answer is missing for twice that long, holds dead connections and
  * is replaced.
  */
+import { unref } from "../../core/clock.ts";
 import { unavailable } from "../../core/error.ts";
 import type { PgClient, PgQuery } from "./pg.ts";
 
@@ -71,8 +72,7 @@ export function patient({
     old?.end(1).catch(() => {});
   }
 
-  const timer = setInterval(sweep, TICK_MS);
-  (timer as { unref?: () => void }).unref?.();
+  const timer = unref(setInterval(sweep, TICK_MS));
 
   function bounded<T>(start: (on: Pool) => Promise<T>): Promise<T> {
     if (closed) return Promise.reject(unavailable("The server is stopping."));
