@@ -24,7 +24,7 @@ export function createPostgres(options: PostgresOptions): PgClient {
   };
 }
 
-/** A connection, opened when it is first used, and how many answers it owes. */
+/** A connection, and how many answers it owes. */
 interface Lane {
   sql: Sql;
   owed: number;
@@ -38,16 +38,27 @@ interface Lane {
  * each query: on Node that was a fifth of the CPU time of a busy server.
  */
 function open(options: PostgresOptions) {
-  const lanes = Array.from({ length: options.poolSize }, () => laneTo(options));
+  const lanes: Lane[] = [];
+
+  /** Of those that owe least the first, so that what is not needed comes to rest; one more while all are busy. On Workers a pool is one request's. */
+  function take(): Lane {
+    let lane: Lane | undefined;
+    for (const one of lanes) if (!lane || one.owed < lane.owed) lane = one;
+    if (!lane || (lane.owed > 0 && lanes.length < options.poolSize)) {
+      lane = laneTo(options);
+      lanes.push(lane);
+    }
+    lane.owed++;
+    return lane;
+  }
+
   return {
     send: (query: PgQuery) => {
-      const lane = idlest(lanes);
-      lane.owed++;
+      const lane = take();
       return send(lane.sql, query).then(lane.paid, lane.failed);
     },
     transaction: (queries: PgQuery[]) => {
-      const lane = idlest(lanes);
-      lane.owed++;
+      const lane = take();
       return transaction(lane.sql, queries).then(lane.paid, lane.failed);
     },
     end: async (timeout: number) => {
@@ -70,16 +81,6 @@ function laneTo(options: PostgresOptions): Lane {
     },
   };
   return lane;
-}
-
-/** Of those that owe least the first, so that what few queries need is open, and the rest comes to rest. */
-function idlest(lanes: readonly Lane[]): Lane {
-  let found = lanes[0] as Lane;
-  for (const lane of lanes) {
-    if (lane.owed < found.owed) found = lane;
-    if (found.owed === 0) break;
-  }
-  return found;
 }
 
 const fromServer = (error: unknown) => error instanceof postgres.PostgresError;
