@@ -75,23 +75,20 @@ const masks = forEachQuestion(() => new Map<string, Mask | null>());
  */
 function maskOf(ability: Ability, subject: Subject, fields: readonly string[]): Mask | null {
   return remember(masks(ability, "read", subject), fields.join(), () => {
-    const apart = apartIn(planOf(ability, "read", subject), fields);
+    const apart = apartIn(planOf(ability, "read", subject), fields).map(({ rules, fields }) => ({
+      allows: deciderOf(rules),
+      names: `${fields.join()},`,
+    }));
     if (apart.length === 0) return null;
-    const deciders = apart.map(({ rules }) => deciderOf(rules));
     const shown = new Map<string, readonly string[]>();
     return (row) => {
       let hidden = "";
-      for (let i = 0; i < deciders.length; i++) if (!deciders[i]?.(row as Row)) hidden += ` ${i}`;
+      for (const { allows, names } of apart) if (!allows(row as Row)) hidden += names;
       if (hidden === "") return row;
-      const left = () =>
-        without(
-          fields,
-          hidden
-            .trim()
-            .split(" ")
-            .flatMap((i) => (apart[Number(i)] as Apart).fields),
-        );
-      return only(row, remember(shown, hidden, left));
+      return only(
+        row,
+        remember(shown, hidden, () => without(fields, hidden.split(","))),
+      );
     };
   });
 }
