@@ -2,13 +2,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { systemClock } from "../../src/core/clock.ts";
 import { sweepSessions } from "../../src/modules/auth/jobs.ts";
-import { migrate } from "../../src/ports/db/migrate.ts";
-import { createPgDb } from "../../src/ports/db/pg.ts";
 import type { Db } from "../../src/ports/db/port.ts";
-import { createPostgres } from "../../src/ports/db/postgres.ts";
 import { createJobReads } from "../../src/ports/queue/operate.ts";
 import { createQueue } from "../../src/ports/queue/queue.ts";
-import { type OwnDatabase, ownDatabase, poolOf, serverAnswers } from "../helpers/postgres.ts";
+import { type OpenedPostgres, openPostgres } from "../helpers/databases.ts";
+import { serverAnswers } from "../helpers/postgres.ts";
 import { commandOf, type ProcessRuntime, startServer } from "../helpers/server.ts";
 import { environment } from "./settings.ts";
 
@@ -16,17 +14,13 @@ const LIMIT_MS = 60_000;
 const hasServer = await serverAnswers();
 
 describe.skipIf(!hasServer)("roles on PostgreSQL", () => {
-  let own: OwnDatabase;
+  let own: OpenedPostgres;
   let db: Db;
   beforeAll(async () => {
-    own = await ownDatabase();
-    db = createPgDb({ engine: "postgres", primary: createPostgres(poolOf(own.url)) });
-    await migrate(db);
+    own = await openPostgres();
+    db = own.db;
   }, LIMIT_MS);
-  afterAll(async () => {
-    await db.close();
-    await own.drop();
-  });
+  afterAll(() => own.done());
 
   const start = (runtime: ProcessRuntime, ROLE: string) =>
     startServer({ runtime, database: own.url, env: { ...environment, ROLE } });

@@ -8,8 +8,6 @@ import { createMemoryBus } from "../../src/ports/bus/memory.ts";
 import type { Bus } from "../../src/ports/bus/port.ts";
 import { createPostgresBus } from "../../src/ports/bus/postgres.ts";
 import { createBunSql } from "../../src/ports/db/bun-sql.ts";
-import { migrate } from "../../src/ports/db/migrate.ts";
-import { createPgDb } from "../../src/ports/db/pg.ts";
 import { type Builders, type Db, type Item, must, type Tx } from "../../src/ports/db/port.ts";
 import { createPostgres } from "../../src/ports/db/postgres.ts";
 import { createConsoleLog } from "../../src/ports/log/console.ts";
@@ -17,8 +15,9 @@ import { defineJob } from "../../src/ports/queue/define.ts";
 import { enqueue } from "../../src/ports/queue/enqueue.ts";
 import { JOBS_TOPIC, WAKE } from "../../src/ports/queue/port.ts";
 import { connect } from "../../src/ports/queue/wake.ts";
+import { type OpenedPostgres, openPostgres } from "../helpers/databases.ts";
 import { embedded } from "../helpers/engines.ts";
-import { type OwnDatabase, ownDatabase, poolOf, serverAnswers } from "../helpers/postgres.ts";
+import { serverAnswers } from "../helpers/postgres.ts";
 import { type Ear, listen } from "./bus.ts";
 
 const log = createConsoleLog({ level: "error", print: () => {} });
@@ -36,23 +35,22 @@ const by = () => ({
 
 function contract(name: string, driver: typeof createBunSql) {
   describe(name, () => {
-    let own: OwnDatabase;
+    let opened: OpenedPostgres;
     let db: Db;
     let bus: Bus;
     let other: Bus;
     let ear: Ear;
     beforeAll(async () => {
-      own = await ownDatabase();
-      db = createPgDb({ engine: "postgres", primary: driver(poolOf(own.url)) });
-      await migrate(db);
-      [bus, other] = [createPostgresBus({ url: own.url, log }), createPostgresBus({ url: own.url, log })];
+      opened = await openPostgres(driver);
+      const { url } = opened;
+      db = opened.db;
+      [bus, other] = [createPostgresBus({ url, log }), createPostgresBus({ url, log })];
       await Promise.all([bus.ready(), other.ready()]);
       ear = listen(other, "case");
     }, 30_000);
     afterAll(async () => {
       await Promise.all([bus.close(), other.close()]);
-      await db.close();
-      await own.drop();
+      await opened.done();
     });
 
     /** The list is sent with a notice of this text. */

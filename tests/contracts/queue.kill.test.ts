@@ -1,12 +1,10 @@
 /** Workers in processes of their own, which are killed, stopped and cut off. What ran is told by a table that they write to. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { systemClock } from "../../src/core/clock.ts";
-import { migrate } from "../../src/ports/db/migrate.ts";
-import { createPgDb } from "../../src/ports/db/pg.ts";
 import type { Db } from "../../src/ports/db/port.ts";
-import { createPostgres } from "../../src/ports/db/postgres.ts";
 import { createQueue } from "../../src/ports/queue/queue.ts";
-import { type OwnDatabase, ownDatabase, poolOf, serverAnswers } from "../helpers/postgres.ts";
+import { type OpenedPostgres, openPostgres } from "../helpers/databases.ts";
+import { serverAnswers } from "../helpers/postgres.ts";
 import { proxyTo } from "../helpers/proxy.ts";
 import { work } from "./queue.kill.ts";
 
@@ -17,7 +15,7 @@ const JOBS = Number(process.env.TEST_QUEUE_JOBS ?? 10_000);
 const KILLS = 10;
 
 describe.skipIf(!hasServer)("workers on PostgreSQL", () => {
-  let own: OwnDatabase;
+  let own: OpenedPostgres;
   let db: Db;
   const peers = new Set<ReturnType<typeof spawn>>();
 
@@ -55,16 +53,14 @@ describe.skipIf(!hasServer)("workers on PostgreSQL", () => {
   const done = async (count: number) => (await figures()).done >= count;
 
   beforeEach(async () => {
-    own = await ownDatabase();
-    db = createPgDb({ engine: "postgres", primary: createPostgres(poolOf(own.url)) });
-    await migrate(db);
+    own = await openPostgres();
+    db = own.db;
     await own.sql`create table ran (n int not null, attempt int not null, pid int not null)`;
   });
   afterEach(async () => {
     for (const peer of peers) peer.kill("SIGKILL");
     await Promise.all([...peers].map((peer) => peer.exited));
-    await db.close();
-    await own.drop();
+    await own.done();
   });
 
   test("of 10,000 jobs whose workers are killed every second none is lost, and no more run twice than were held at the kills", async () => {

@@ -2,27 +2,14 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
-import { migrate } from "../../src/ports/db/migrate.ts";
-import { createPgDb } from "../../src/ports/db/pg.ts";
-import { createPostgres } from "../../src/ports/db/postgres.ts";
-import type { Opened } from "../helpers/databases.ts";
-import { ownDatabase, poolOf, serverAnswers } from "../helpers/postgres.ts";
+import { type OpenedPostgres, openPostgres } from "../helpers/databases.ts";
+import { serverAnswers } from "../helpers/postgres.ts";
 import { everyMinute } from "./schedule.instances.ts";
 
 describe.skipIf(!(await serverAnswers()))("several processes", () => {
-  let opened: Opened & { url: string };
+  let opened: OpenedPostgres;
   beforeAll(async () => {
-    const own = await ownDatabase();
-    const db = createPgDb({ engine: "postgres", primary: createPostgres(poolOf(own.url)) });
-    await migrate(db);
-    opened = {
-      db,
-      url: own.url,
-      async done() {
-        await db.close();
-        await own.drop();
-      },
-    };
+    opened = await openPostgres();
   }, 30_000);
   afterAll(() => opened?.done());
 

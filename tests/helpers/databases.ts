@@ -12,7 +12,7 @@ import { createPostgres } from "../../src/ports/db/postgres.ts";
 import type { PostgresOptions } from "../../src/ports/db/postgres-options.ts";
 import { createSqliteDb } from "../../src/ports/db/sqlite.ts";
 import { createFileClient, type SqliteFile } from "../../src/ports/db/sqlite-file.ts";
-import { ownDatabase, poolOf } from "./postgres.ts";
+import { type OwnDatabase, ownDatabase, poolOf } from "./postgres.ts";
 
 export interface Opened {
   db: Db;
@@ -47,9 +47,13 @@ export async function openPglite(where: "memory" | "disk", openLock: OpenSqlite)
 /** Makes a driver of a PostgreSQL server. */
 export type PostgresDriver = (options: PostgresOptions) => PgClient;
 
-export async function openPostgres(driver: PostgresDriver = createPostgres): Promise<Opened> {
-  const own = await ownDatabase();
-  return migrated(createPgDb({ engine: "postgres", primary: driver(poolOf(own.url)) }), own.drop);
+/** A database of a server, with what else reaches it. */
+export type OpenedPostgres = Opened & Pick<OwnDatabase, "url" | "sql">;
+
+export async function openPostgres(driver: PostgresDriver = createPostgres): Promise<OpenedPostgres> {
+  const { url, sql, drop } = await ownDatabase();
+  const opened = await migrated(createPgDb({ engine: "postgres", primary: driver(poolOf(url)) }), drop);
+  return { ...opened, url, sql };
 }
 
 export async function openSqlite(where: "memory" | "file", open: OpenSqlite): Promise<Opened> {
