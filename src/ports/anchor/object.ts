@@ -1,5 +1,4 @@
 /** What anchors in object storage have in common: each seal is an object of its own, written once. */
-
 import { decodeJwt } from "jose";
 import { sha256Hex } from "../../core/hash.ts";
 

@@ -1,5 +1,4 @@
 /** What unstorage's drivers have in common here: texts under keys that no driver changes. */
-
 import { createStorage, type Driver } from "unstorage";
 import { sha256Hex } from "../../core/hash.ts";
 import type { CacheStore } from "./port.ts";

@@ -5,7 +5,6 @@
  * The ledger keeps a hash of each text, and of each trigger, function and view as the database prints it: what was changed by hand since
  * is drift, which is reported and mended.
  */
-
 import { sql } from "drizzle-orm/sql";
 import { embeddedSql, type SqlFile } from "../../../db/sql.gen.ts";
 import { sha256Hex } from "../../core/hash.ts";
