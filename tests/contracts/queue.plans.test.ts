@@ -11,6 +11,8 @@ import { defineJob, handle } from "../../src/ports/queue/define.ts";
 import { queueWorld } from "./queue.world.ts";
 
 const texts = new Set<string>();
+/** What the commits of claims waited for. */
+const waits: unknown[] = [];
 let client: PgClient;
 let db: Db;
 
@@ -20,6 +22,7 @@ async function planOf(text: string): Promise<string> {
   const rows = await client.query({ text: `explain (generic_plan) ${text}`, params });
   return rows.map(([line]) => String(line)).join("\n");
 }
+const isClaim = (text: string) => /^with|^update/.test(text) && text.includes('"attempt" = attempt + 1');
 const scans = (plan: string) => plan.match(/Seq Scan on jobs\b/g)?.length ?? 0;
 
 beforeAll(async () => {
@@ -29,9 +32,13 @@ beforeAll(async () => {
   };
   const primary: PgClient = {
     ...client,
-    query(query) {
+    async query(query) {
       note(query.text);
-      return client.query(query);
+      if (!isClaim(query.text)) return client.query(query);
+      const waitsFor = { text: "select current_setting('synchronous_commit')", params: [] };
+      const [rows = [], [setting] = []] = await client.flight([query, waitsFor]);
+      if (rows.length > 0) waits.push(setting?.[0]);
+      return rows;
     },
     flight(queries) {
       for (const { text } of queries) note(text);
@@ -64,6 +71,9 @@ beforeAll(async () => {
   world.clock.move(100_000);
   await worker.runOnce();
   await world.store.purge(world.now(), 10);
+  const once = defineJob({ name: "plans.once", input, retry: { attempts: 1 } });
+  await world.queue.add(once, {});
+  await world.worker([handle(once, () => {})]).runOnce();
   await world.end();
 }, 60_000);
 afterAll(() => db?.close());
@@ -73,7 +83,7 @@ const updates = (word: string) =>
 
 test("claims and outcomes go by index also in a plan that was made when there were no jobs", async () => {
   await client.query({ text: "truncate jobs", params: [] });
-  const claims = updates("skip locked").filter((text) => text.includes('"attempt" = attempt + 1'));
+  const claims = updates("skip locked").filter(isClaim);
   const outcomes = updates("string_to_array");
   expect([claims.length, outcomes.length]).toEqual([1, 4]);
   for (const text of [...claims, ...outcomes]) expect([text, scans(await planOf(text))]).toEqual([text, 0]);
@@ -96,3 +106,7 @@ test("with many jobs nothing that a worker does looks at all of them", async () 
   expect(texts.size).toBeGreaterThan(10);
   for (const text of texts) expect([text, scans(await planOf(text))]).toEqual([text, 0]);
 }, 30_000);
+
+test("a claim does not wait for the disk, unless one of its jobs may be tried only once", () => {
+  expect(waits).toEqual(["off", "off", "on"]);
+});

@@ -25,21 +25,28 @@ import { few, texts } from "./rows.ts";
 
 const given = sql`json_to_recordset(${ph("slots")}::text::json) as r(name text, queue text, free int, version int, rank int, id text)`;
 
+/**
+ * A claim does not wait for the disk: one that a crash of the database takes back has promised nothing, its jobs wait as before, and the
+ * outcome of whoever ran them meanwhile meets the fence or flushes what lies before it. Only jobs that may be tried once wait for it,
+ * because they would be tried again. PostgreSQL asks when the transaction ends, so the statement itself can say it.
+ */
+const unflushed = sql`(select set_config('synchronous_commit', 'off', true) where not exists (select 1 from c where max_attempts = 1)) is distinct from ''`;
+
 /** Rows that are locked are found again by their place, and need not be looked for by key. */
 const byPlace = (q: Builders, tables: Tables, chosen: SQL) =>
   claiming(
     q,
     tables,
     sql`jobs.ctid = c.tid`,
-    sql`(with c as materialized (${chosen}) select c.ctid as tid from c where ${few("pg", sql`c.id`)}) as c`,
+    sql`(with c as materialized (${chosen}) select c.ctid as tid from c where ${unflushed} and ${few("pg", sql`c.id`)}) as c`,
   );
 
 const pgFree = (q: Builders, tables: Tables) =>
   byPlace(
     q,
     tables,
-    sql`select c.ctid, c.id from ${given} cross join lateral (
-        select j.ctid, j.rank, j.id from jobs j
+    sql`select c.ctid, c.id, c.max_attempts from ${given} cross join lateral (
+        select j.ctid, j.rank, j.id, j.max_attempts from jobs j
         where j.state = 'waiting' and j.name = r.name and j.input_version <= r.version and (j.rank, j.id) > (r.rank, r.id) and ${alive(tables, "j")}
         order by j.rank, j.id limit r.free for update skip locked
       ) c
@@ -50,7 +57,7 @@ const pgFreeOf = (q: Builders, tables: Tables) =>
   byPlace(
     q,
     tables,
-    sql`select j.ctid, j.id from jobs j
+    sql`select j.ctid, j.id, j.max_attempts from jobs j
       where j.id = any (array${texts("pg", "ids")}) and j.state = 'waiting' and ${alive(tables, "j")}
         and exists (select 1 from ${given} where r.name = j.name and j.input_version <= r.version and ${running(sql`r.queue`)})
       limit ${ph("total")} for update of j skip locked`,
@@ -69,18 +76,18 @@ const pgGrouped = (among: SQL) => (q: Builders, tables: Tables) => {
         union all
         select (select j.group_key from jobs j where ${waiting} and j.group_key > g.key order by 1 limit 1) from g where g.key is not null
       ), c as materialized (
-        select w.id from g
+        select w.id, w.max_attempts from g
         cross join lateral (
           select count(*) as busy from jobs a where a.name = ${name} and a.group_key = g.key and a.state = 'active'
         ) b
         cross join lateral (
-          select j.id, j.rank from jobs j
+          select j.id, j.rank, j.max_attempts from jobs j
           where ${waiting} and j.group_key = g.key and j.input_version <= ${ph("version")}::int and ${alive(tables, "j")} ${among}
           order by j.rank, j.id limit greatest(${ph("perGroup")}::int - b.busy, 0)
         ) w
         where g.key is not null and ${running(sql`${ph("queue")}::text`)}
         order by w.rank, w.id limit ${ph("total")}::int
-      ) select c.id from c where ${few("pg", sql`c.id`)}) as c`,
+      ) select c.id from c where ${unflushed} and ${few("pg", sql`c.id`)}) as c`,
   );
 };
 
