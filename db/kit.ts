@@ -57,12 +57,24 @@ function secret<B extends ColumnBuilderBase>(builder: B): B {
   return builder;
 }
 
+/**
+ * Text that is compared by its bytes, as SQLite and JavaScript do it: the collation of a database would order it otherwise, and asks its library for
+ * each comparison on the way down an index. Jobs cost PostgreSQL a ninth less so, beside C.UTF-8, the cheapest of the others.
+ */
+function pgText() {
+  const builder = pg.text();
+  const internal = builder as unknown as { build(table: unknown): pg.AnyPgColumn };
+  const build = internal.build.bind(builder);
+  internal.build = (table) => Object.assign(build(table), { getSQLType: () => 'text collate "C"' });
+  return builder;
+}
+
 const pgNow = sql`now()`;
 const sqliteNow = sql`(strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))`;
 
 export const pgKit = {
   table: pg.pgTable,
-  text: () => pg.text(),
+  text: pgText,
   int: () => pg.integer(),
   /** Eight bytes, as JavaScript's own numbers. */
   real: () => pg.doublePrecision(),
@@ -75,13 +87,13 @@ export const pgKit = {
   check: pg.check,
   /** Columns of a table whose rows change. */
   base: () => ({
-    id: pg.text().primaryKey(),
+    id: pgText().primaryKey(),
     createdAt: pgInstant().notNull().default(pgNow),
     updatedAt: pgInstant().notNull().default(pgNow),
     version: pg.integer().notNull().default(1),
   }),
   /** Columns of a table whose rows are written once. */
-  entry: () => ({ id: pg.text().primaryKey(), createdAt: pgInstant().notNull().default(pgNow) }),
+  entry: () => ({ id: pgText().primaryKey(), createdAt: pgInstant().notNull().default(pgNow) }),
 };
 
 export type Kit = typeof pgKit;

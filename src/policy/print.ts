@@ -70,12 +70,9 @@ export function print(test: Test, { names, about, told }: Options): Where {
         tokens.push({ operand: part.operand }, " in ");
         list(part.values, ", ", (value) => bind(part.operand, value));
         break;
-      default: {
-        // By code point, as JavaScript and SQLite compare, whatever the collation of the database.
-        const collated = part.is !== "=" && part.operand.column.columnType === "PgText";
-        tokens.push({ operand: part.operand }, collated ? ` collate "C" ${part.is} ` : ` ${part.is} `);
+      default:
+        tokens.push({ operand: part.operand }, ` ${part.is} `);
         bind(part.operand, part.value);
-      }
     }
   }
 

@@ -235,6 +235,27 @@ export const valueCases: DbCase[] = [
     },
   },
   {
+    name: "text is compared by its bytes, whatever the collation of the database",
+    async run(db) {
+      const { users } = db.tables;
+      const names = ["a", "B", "ä", "Z", "_", "b"];
+      const mark = newId("user");
+      await db.atomic((tx) => [tx.insert(users).values(names.map((name) => person({ name, passwordHash: mark })))]);
+      const listed = db.prepare((q) =>
+        q
+          .select({ name: users.name })
+          .from(users)
+          .where(eq(users.passwordHash, sql.placeholder("mark")))
+          .orderBy(users.name),
+      );
+      const found = await db.all(listed({ mark }), fresh);
+      assert.deepEqual(
+        found.map(({ name }) => name),
+        names.toSorted(),
+      );
+    },
+  },
+  {
     name: "it answers a ping",
     run: (db) => db.ping(),
   },

@@ -20,7 +20,7 @@ const names = Object.keys(dialects.pg) as (keyof typeof dialects.pg)[];
 
 /** What each SQLite type stands for among PostgreSQL's, which are the canonical ones. */
 const ALIKE: Record<string, string[]> = {
-  text: ["text"],
+  'text collate "C"': ["text"],
   integer: ["integer"],
   boolean: ["integer"],
   "double precision": ["real"],

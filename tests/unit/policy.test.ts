@@ -267,12 +267,6 @@ test("A where is made once for an ability, an action, a subject and a table", ()
   expect(where(ability, "update", "User", pg.users)).not.toBe(first);
 });
 
-test("Text is ordered by code point on PostgreSQL too, whatever the collation of the database", () => {
-  const ability = abilityOf((_, { can }) => can("read", "User", { name: { $gte: "m" } }));
-  expect(printPg(where(ability, "read", "User", pg.users).sql)).toBe(`"users"."name" collate "C" >= $1`);
-  expect(printSqlite(where(ability, "read", "User", sqlite.users).sql)).toBe(`"users"."name" >= ?`);
-});
-
 describe("A rule is refused when it is translated", () => {
   const refusals: [why: string, subject: "User" | "AuditEntry", conditions: object, says: RegExp][] = [
     ["for a field that is no column", "User", { nick: "x" }, /no column for the field "nick"/],
