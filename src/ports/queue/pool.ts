@@ -1,5 +1,6 @@
 /** The jobs that one process holds: those that run, and those that were claimed a little ahead. */
 import { type Clock, fromInstant, toInstant } from "../../core/clock.ts";
+import type { Ahead } from "./ahead.ts";
 import type { Slot } from "./claiming.ts";
 import type { JobHandler } from "./define.ts";
 import type { EventSource } from "./events.ts";
@@ -27,6 +28,7 @@ export interface Ending {
 interface PoolOptions {
   handlers: ReadonlyMap<string, JobHandler>;
   concurrency: number;
+  ahead: Ahead;
   runner: Runner;
   settler: Settler;
   events: EventSource;
@@ -35,10 +37,7 @@ interface PoolOptions {
   onFree(): void;
 }
 
-/** The most that are held ahead of what is free. They have not run when this process dies, and yet have used an attempt. */
-const MAX_AHEAD = 1000;
-
-export function createPool({ handlers, concurrency, runner, settler, events, clock, onFree }: PoolOptions) {
+export function createPool({ handlers, concurrency, ahead, runner, settler, events, clock, onFree }: PoolOptions) {
   const runs = new Map<string, { run: Run; workerId: string; place: number }>();
   let places = 0;
   const running = new Map<string, number>();
@@ -56,8 +55,6 @@ export function createPool({ handlers, concurrency, runner, settler, events, clo
   /** Those whose outcome is on its way into the record. */
   const ending = new Map<string, Ending>();
   let idle: (() => void)[] = [];
-  /** How long an attempt takes, lately, in milliseconds. */
-  let runMs = 1000;
 
   const count = (map: Map<string, number>, name: string, by: number) => map.set(name, (map.get(name) ?? 0) + by);
   const waiting = () => {
@@ -132,7 +129,7 @@ export function createPool({ handlers, concurrency, runner, settler, events, clo
       },
       onEnd(outcome) {
         isOver = true;
-        runMs += (performance.now() - since - runMs) / 16;
+        ahead.ran(performance.now() - since);
         if (mine && runs.get(job.id) === mine) runs.delete(job.id);
         count(running, job.name, -1);
         count(taken, job.name, -1);
@@ -191,16 +188,14 @@ export function createPool({ handlers, concurrency, runner, settler, events, clo
   return {
     held,
     waiting,
-    /** As many as end while a claim of this duration is under way. */
-    ahead: (claimMs: number): number =>
-      Math.min(MAX_AHEAD, Math.floor((concurrency * claimMs) / Math.max(runMs, 0.02))),
-    slots(ahead: number): Slot[] {
+    /** What may be claimed of each type, with so many ahead of what can start. */
+    slots(most: number): Slot[] {
       const slots: Slot[] = [];
       for (const { type } of handlers.values()) {
-        const most = Math.min(type.concurrency ?? concurrency, concurrency);
+        const own = Math.min(type.concurrency ?? concurrency, concurrency);
         // One that may be tried only once is not taken before it can start: should this process die, it would never have run.
-        const spare = type.retry.attempts > 1 && !type.group ? ahead : 0;
-        const free = most + spare - (taken.get(type.name) ?? 0);
+        const spare = type.retry.attempts > 1 && !type.group ? most : 0;
+        const free = own + spare - (taken.get(type.name) ?? 0);
         if (free <= 0) continue;
         const perGroup = type.group?.concurrency ?? null;
         slots.push({ name: type.name, queue: type.queue, version: type.version, free, perGroup });

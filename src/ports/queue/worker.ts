@@ -7,6 +7,7 @@
 import { type Clock, toInstant } from "../../core/clock.ts";
 import type { Limits } from "../limits/port.ts";
 import type { Log } from "../log/port.ts";
+import { createAhead } from "./ahead.ts";
 import type { JobHandler } from "./define.ts";
 import type { EventSource } from "./events.ts";
 import { gather } from "./gather.ts";
@@ -57,7 +58,6 @@ export function createWorker(options: WorkerOptions) {
   /** Claims are numbered as they begin; those that are under way are in here. */
   const claiming = new Set<number>();
   let claims = 0;
-  let claimMs = 2;
   let stopping = false;
   let turn: () => void = () => {};
 
@@ -72,16 +72,17 @@ export function createWorker(options: WorkerOptions) {
       if (ending) announce({ events, log, clock }, ending, outcome, accepted);
     },
   });
-  const ahead = () => pool.ahead(claimMs);
+  const ahead = createAhead({ concurrency, random });
   const pool = createPool({
     handlers,
     concurrency,
+    ahead,
     runner,
     settler,
     events,
     clock,
     onFree() {
-      if (more && claiming.size === 0 && pool.waiting() <= ahead() / 2) turn();
+      if (more && claiming.size === 0 && pool.waiting() <= ahead.most() / 2) turn();
     },
   });
   const lease = createLease({
@@ -105,7 +106,7 @@ export function createWorker(options: WorkerOptions) {
   const relay = dispatch.carrier && createRelay({ store, carrier: dispatch.carrier, clock, types });
 
   async function claim(): Promise<number> {
-    const extra = ahead();
+    const extra = ahead.most();
     const total = concurrency + extra - pool.held();
     const slots = pool.slots(extra).filter(({ name }) => !carried.has(name));
     if (total <= 0 || slots.length === 0) return 0;
@@ -115,7 +116,7 @@ export function createWorker(options: WorkerOptions) {
     claiming.add(number);
     try {
       const jobs = await store.claim(slots, { workerId, now: now(), total });
-      claimMs += (performance.now() - since - claimMs) / 8;
+      ahead.claimed(jobs, performance.now() - since);
       more = jobs.length >= total;
       if (more) onSurplus?.();
       for (const job of jobs) if (!isRated(job) || (await passes(job, workerId))) pool.take(job, workerId);
@@ -189,7 +190,7 @@ export function createWorker(options: WorkerOptions) {
       try {
         const found = await claim();
         const sent = relay ? await relay.runOnce() : 0;
-        const goesOn = () => woken || stopping || (found > 0 && more && pool.waiting() <= ahead() / 2);
+        const goesOn = () => woken || stopping || (found > 0 && more && pool.waiting() <= ahead.most() / 2);
         // What has just become due starts a statement earlier when it is claimed before anything else is looked after.
         const dueIn = goesOn() && !sweep.isDue() ? 0 : await sweep.tick();
         if (failures > 0) log.info({}, "the worker goes on");
