@@ -11,6 +11,8 @@ import { defineJob, handle } from "../../src/ports/queue/define.ts";
 import { queueWorld } from "./queue.world.ts";
 
 const texts = new Set<string>();
+/** Of a claim. */
+let values: readonly unknown[] = [];
 /** What the commits of claims waited for. */
 const waits: unknown[] = [];
 let client: PgClient;
@@ -35,6 +37,7 @@ beforeAll(async () => {
     async query(query) {
       note(query.text);
       if (!isClaim(query.text)) return client.query(query);
+      values = query.params;
       const waitsFor = { text: "select current_setting('synchronous_commit')", params: [] };
       const [rows = [], [setting] = []] = await client.flight([query, waitsFor]);
       if (rows.length > 0) waits.push(setting?.[0]);
@@ -106,6 +109,18 @@ test("with many jobs nothing that a worker does looks at all of them", async () 
   expect(texts.size).toBeGreaterThan(10);
   for (const text of texts) expect([text, scans(await planOf(text))]).toEqual([text, 0]);
 }, 30_000);
+
+test("a claim is planned once for all values, however many wait", async () => {
+  // As if there were a thousand times as many.
+  const more = "update pg_class set reltuples = reltuples * 1000 where relname in ('jobs', 'jobs_waiting_index')";
+  await client.query({ text: more, params: [] });
+  const [claim] = updates("skip locked").filter(isClaim);
+  await client.query({ text: `prepare claim as ${claim}`, params: [] });
+  const literals = values.map((value) => `'${String(value).replaceAll("'", "''")}'`).join(", ");
+  for (let i = 0; i < 10; i++) await client.query({ text: `execute claim (${literals})`, params: [] });
+  const [plans] = await client.query({ text: "select generic_plans from pg_prepared_statements", params: [] });
+  expect(plans).toEqual([5]);
+});
 
 test("a claim does not wait for the disk, unless one of its jobs may be tried only once", () => {
   expect(waits).toEqual(["off", "off", "on"]);

@@ -32,6 +32,12 @@ const given = sql`json_to_recordset(${ph("slots")}::text::json) as r(name text, 
  */
 const unflushed = sql`(select set_config('synchronous_commit', 'off', true) where not exists (select 1 from c where max_attempts = 1)) is distinct from ''`;
 
+/**
+ * As a value that the planner does not see. With one that it sees it takes a plan for these values to be much cheaper than one for all, where many
+ * wait, and plans each claim anew: 0.3 of 1.2 ms for ten of a million (PostgreSQL 15).
+ */
+const total = sql`(select ${ph("total")}::int)`;
+
 /** Rows that are locked are found again by their place, and need not be looked for by key. */
 const byPlace = (q: Builders, tables: Tables, chosen: SQL) =>
   claiming(
@@ -50,7 +56,7 @@ const pgFree = (q: Builders, tables: Tables) =>
         where j.state = 'waiting' and j.name = r.name and j.input_version <= r.version and (j.rank, j.id) > (r.rank, r.id) and ${alive(tables, "j")}
         order by j.rank, j.id limit r.free for update skip locked
       ) c
-      where ${running(sql`r.queue`)} order by c.rank, c.id limit ${ph("total")}`,
+      where ${running(sql`r.queue`)} order by c.rank, c.id limit ${total}`,
   );
 
 const pgFreeOf = (q: Builders, tables: Tables) =>
@@ -60,7 +66,7 @@ const pgFreeOf = (q: Builders, tables: Tables) =>
     sql`select j.ctid, j.id, j.max_attempts from jobs j
       where j.id = any (array${texts("pg", "ids")}) and j.state = 'waiting' and ${alive(tables, "j")}
         and exists (select 1 from ${given} where r.name = j.name and j.input_version <= r.version and ${running(sql`r.queue`)})
-      limit ${ph("total")} for update of j skip locked`,
+      limit ${total} for update of j skip locked`,
   );
 
 /** The groups of a name that have waiting jobs are found by skipping from one to the next in `jobs_group_index`. */
@@ -86,7 +92,7 @@ const pgGrouped = (among: SQL) => (q: Builders, tables: Tables) => {
           order by j.rank, j.id limit greatest(${ph("perGroup")}::int - b.busy, 0)
         ) w
         where g.key is not null and ${running(sql`${ph("queue")}::text`)}
-        order by w.rank, w.id limit ${ph("total")}::int
+        order by w.rank, w.id limit ${total}
       ) select c.id from c where ${unflushed} and ${few("pg", sql`c.id`)}) as c`,
   );
 };
