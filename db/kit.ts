@@ -59,7 +59,7 @@ function secret<B extends ColumnBuilderBase>(builder: B): B {
 
 /**
  * Text that is compared by its bytes, as SQLite and JavaScript do it: the collation of a database would order it otherwise, and asks its library for
- * each comparison on the way down an index. Jobs cost PostgreSQL a ninth less so, beside C.UTF-8, the cheapest of the others.
+ * each comparison on the way down an index (docs/decisions/text-by-bytes.md).
  */
 function pgText() {
   const builder = pg.text();
