@@ -22,5 +22,18 @@ export function readArgs<O extends ParseArgsOptionsConfig>(options: O, wrong: Wr
   }
 }
 
+/** For a command without commands of its own: answers `--help`, and refuses what it does not know before it does anything. */
+export function plainArgs<O extends ParseArgsOptionsConfig>(command: string, help: string, options: O, words = 0) {
+  if (process.argv.some((given) => given === "--help" || given === "-h")) {
+    console.log(help);
+    process.exit(0);
+  }
+  const wrong = wrongUse(command, 1);
+  const read = readArgs(options, wrong);
+  const surplus = (read.positionals as string[])[words];
+  if (surplus !== undefined) wrong(`It does not take "${surplus}".`);
+  return read;
+}
+
 export const text = { type: "string" } as const;
 export const flag = { type: "boolean" } as const;

@@ -16,7 +16,7 @@ import { openAuditKeys } from "../src/runtimes/open-audit.ts";
 import { flag, readArgs, text, type Wrong, wrongUse } from "./args.ts";
 import { commandContext } from "./context.ts";
 import { openD1 } from "./d1.ts";
-import { causesOf, nameOf, readEnv, withDb } from "./open.ts";
+import { causesOf, nameOf, readEnv, refuseEmpty, withDb } from "./open.ts";
 
 const HELP = `The audit trail: takes it out, checks it, proves single entries, and gives up what is old.
 
@@ -88,10 +88,12 @@ async function inDatabase(work: Parameters<typeof withDb>[1]): Promise<void> {
   if (after !== undefined && !/^\d{1,9}$/.test(after)) wrong("--after is the number of a seal.");
   const expecting: typeof work = (db) =>
     work(db).catch((error) => (isExpected(error) ? cannot(error) : Promise.reject(error)));
-  if (!given.d1) return withDb(readEnv(), expecting);
+  if (!given.d1) return withDb(readEnv(), expecting, { exitCode: 2 });
   if (given.local === given.remote) wrong("Say which database: --remote, or --local.");
   const db = await openD1({ remote: given.remote === true, env: given.env, persistTo: given["persist-to"] });
-  await expecting(db).finally(() => db.close());
+  await refuseEmpty(db, "D1", "apply the migrations that `bun run db:migrate --d1` writes")
+    .then(() => expecting(db))
+    .finally(() => db.close());
 }
 
 const placeOf = (env: Env) => (given.d1 ? "D1" : nameOf(env.database));

@@ -8,6 +8,7 @@ import { createRequire } from "node:module";
 import { gzipSync } from "node:zlib";
 import type { BunPlugin } from "bun";
 import manifest from "../package.json" with { type: "json" };
+import { plainArgs } from "./args.ts";
 
 const root = new URL("../", import.meta.url).pathname;
 
@@ -48,8 +49,15 @@ const webUuid: BunPlugin = {
  * Node keeps what it has compiled beside the build, where a process that has ended leaves it for the next: a start takes a tenth less. A
  * folder that cannot be written to is no fault.
  */
-const server = `if ("Bun" in globalThis) await import("./bun.cjs");
+const server = (node: string) => `if ("Bun" in globalThis) await import("./bun.cjs");
 else {
+  // Before anything is imported that an older Node does not have, and would end with a stack about.
+  const wanted = [${node.replace(".", ", ")}];
+  const [major, minor] = process.versions.node.split(".").map(Number);
+  if (major < wanted[0] || (major === wanted[0] && minor < wanted[1])) {
+    console.error("Node ${node} or newer is needed, and this is " + process.versions.node + ".");
+    process.exit(1);
+  }
   const { enableCompileCache } = await import("node:module");
   enableCompileCache?.(import.meta.dirname + "/node-cache");
   await import("./node.js");
@@ -85,7 +93,7 @@ export async function build(out: string): Promise<string> {
       plugins: [english],
     }),
   ]);
-  writeFileSync(`${out}/server.js`, server);
+  writeFileSync(`${out}/server.js`, server(manifest.engines.node.replace(">=", "")));
   cpSync(`${root}src/ports/db/cluster.tar.br`, `${out}/cluster.tar.br`);
   // 4.3 MB, 1.2 MB compressed: once here instead of for each reader of the reference page.
   const scalar = readFileSync(`${root}node_modules/@scalar/api-reference/dist/browser/standalone.js`);
@@ -103,4 +111,11 @@ export async function build(out: string): Promise<string> {
   return `${Math.round(size / 1024)} KiB, Bun's bytecode included`;
 }
 
-if (import.meta.main) console.log(`dist/: ${await build(`${root}dist`)}`);
+if (import.meta.main) {
+  plainArgs(
+    "build",
+    "Writes dist/: server.js, which Bun and Node both run, with what it reads beside it.\n\nUsage: bun run build\n\n  --help  This",
+    {},
+  );
+  console.log(`dist/: ${await build(`${root}dist`)}`);
+}

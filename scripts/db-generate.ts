@@ -3,10 +3,20 @@
  * difference it writes nothing. A migration that was released is never edited: the ledger refuses it.
  */
 import { spawnSync } from "node:child_process";
-import { argv, execPath, exit } from "node:process";
+import { execPath, exit } from "node:process";
 import { fileURLToPath } from "node:url";
+import { plainArgs } from "./args.ts";
 
-const [, , name] = argv;
+const HELP = `Writes the migrations that lead to db/tables.ts, for both dialects, and embeds all SQL.
+
+Usage: bun run db:generate [name]
+
+  name    Of the migrations; without it drizzle-kit makes one up
+  --help  This`;
+
+const {
+  positionals: [name],
+} = plainArgs("db:generate", HELP, {}, 1);
 const kit = fileURLToPath(new URL("../node_modules/drizzle-kit/bin.cjs", import.meta.url));
 
 for (const dialect of ["pg", "sqlite"]) {

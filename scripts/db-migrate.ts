@@ -7,27 +7,39 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { d1Migrations } from "../src/ports/db/d1-migrations.ts";
 import { checkSchema, migrate } from "../src/ports/db/migrate.ts";
+import { flag, plainArgs } from "./args.ts";
 import { nameOf, readEnv, withDb } from "./open.ts";
 
-const mode = process.argv[2];
-if (mode === "--d1") writeD1();
-else if (mode === undefined || mode === "--check") await run(mode === "--check");
-else throw new Error(`unknown option ${mode}: expected --check, --d1 or none`);
+const HELP = `Brings the database that DATABASE_URL names up to date.
+
+Usage: bun run db:migrate [--check | --d1]
+
+  --check  Changes nothing, and ends with 1 when something is missing or was changed by hand
+  --d1     Writes dist/d1, the folder that wrangler migrates D1 from
+  --help   This`;
+
+const { values: given } = plainArgs("db:migrate", HELP, { check: flag, d1: flag });
+if (given.d1) writeD1();
+else await run(given.check === true);
 
 async function run(check: boolean): Promise<void> {
   const env = readEnv();
   const name = nameOf(env.database);
-  await withDb(env, async (db) => {
-    if (check) {
-      const faults = await checkSchema(db);
-      console.log([faults.length > 0 ? `Not up to date: ${name}.` : `Up to date: ${name}.`, ...faults].join("\n  "));
-      if (faults.length > 0) process.exitCode = 1;
-      return;
-    }
-    const { applied, drift } = await migrate(db);
-    if (drift.length > 0) console.log([`Changed by hand, and put back: ${name}.`, ...drift].join("\n  "));
-    console.log([applied.length > 0 ? `Applied to ${name}:` : `Up to date: ${name}.`, ...applied].join("\n  "));
-  });
+  await withDb(
+    env,
+    async (db) => {
+      if (check) {
+        const faults = await checkSchema(db);
+        console.log([faults.length > 0 ? `Not up to date: ${name}.` : `Up to date: ${name}.`, ...faults].join("\n  "));
+        if (faults.length > 0) process.exitCode = 1;
+        return;
+      }
+      const { applied, drift } = await migrate(db);
+      if (drift.length > 0) console.log([`Changed by hand, and put back: ${name}.`, ...drift].join("\n  "));
+      console.log([applied.length > 0 ? `Applied to ${name}:` : `Up to date: ${name}.`, ...applied].join("\n  "));
+    },
+    { empty: true },
+  );
 }
 
 function writeD1(): void {

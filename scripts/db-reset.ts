@@ -9,8 +9,17 @@ import { systemClock } from "../src/core/clock.ts";
 import { migrate } from "../src/ports/db/migrate.ts";
 import type { Dialect, RunScript } from "../src/ports/db/port.ts";
 import { createNativePasswords } from "../src/ports/passwords/native.ts";
+import { flag, plainArgs } from "./args.ts";
 import { fail, nameOf, readEnv, withDb } from "./open.ts";
 
+const HELP = `Drops everything in the database that DATABASE_URL names, then migrates and seeds it. It refuses in production.
+
+Usage: bun run db:reset [--yes]
+
+  --yes   Without asking first
+  --help  This`;
+
+const { values: given } = plainArgs("db:reset", HELP, { yes: flag });
 const env = readEnv();
 if (env.mode === "production") fail("db:reset refuses in production: it would drop every table.");
 const name = nameOf(env.database);
@@ -36,19 +45,29 @@ const drop: Record<Dialect, (run: RunScript) => Promise<void>> = {
   },
 };
 
-await withDb(env, async (db) => {
-  const tables = await db.exclusively(async (run) =>
-    (await run(TABLES[db.dialect], [])).map(([table]) => String(table)),
-  );
-  console.log(`This drops everything in ${name}: ${tables.join(", ") || "it is empty"}.`);
-  if (!process.argv.includes("--yes") && !(await agreed())) fail("Nothing was dropped.");
-  await db.exclusively((run) => drop[db.dialect](run));
-  await migrate(db);
-  const passwords = createNativePasswords();
-  const admin = await seed(db, { passwords, clock: systemClock, mode: env.mode, admin: env.admin, samples: env.seed });
-  console.log(`Made anew: ${name}.`);
-  if (admin) console.log(`Administrator: ${admin.email}, password ${admin.password} (shown this once)`);
-});
+await withDb(
+  env,
+  async (db) => {
+    const tables = await db.exclusively(async (run) =>
+      (await run(TABLES[db.dialect], [])).map(([table]) => String(table)),
+    );
+    console.log(`This drops everything in ${name}: ${tables.join(", ") || "it is empty"}.`);
+    if (!given.yes && !(await agreed())) fail("Nothing was dropped.");
+    await db.exclusively((run) => drop[db.dialect](run));
+    await migrate(db);
+    const passwords = createNativePasswords();
+    const admin = await seed(db, {
+      passwords,
+      clock: systemClock,
+      mode: env.mode,
+      admin: env.admin,
+      samples: env.seed,
+    });
+    console.log(`Made anew: ${name}.`);
+    if (admin) console.log(`Administrator: ${admin.email}, password ${admin.password} (shown this once)`);
+  },
+  { empty: true },
+);
 
 async function agreed(): Promise<boolean> {
   if (!process.stdin.isTTY) return fail("Nothing was dropped: pass --yes where nobody can be asked.");

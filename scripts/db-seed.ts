@@ -6,24 +6,25 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { seed } from "../db/seed.ts";
 import { systemClock } from "../src/core/clock.ts";
 import { EnvError, parseEnv } from "../src/env.ts";
 import { createNativePasswords } from "../src/ports/passwords/native.ts";
+import { flag, plainArgs, text } from "./args.ts";
 import { adminSql } from "./d1-seed.ts";
 import { fail, nameOf, readEnv, withDb } from "./open.ts";
 import { runWrangler } from "./wrangler.ts";
 
-const { values: options } = parseArgs({
-  options: {
-    d1: { type: "boolean" },
-    local: { type: "boolean" },
-    remote: { type: "boolean" },
-    env: { type: "string" },
-    "persist-to": { type: "string" },
-  },
-});
+const HELP = `Writes what ADMIN_EMAIL, ADMIN_PASSWORD and SEED ask for, as the server does at its start.
+
+Usage: bun run db:seed [options]
+
+  --d1    The administrator alone, in the D1 database of wrangler.toml: --remote (--env <name>), or
+          --local (--persist-to <folder>)
+  --help  This`;
+
+const flags = { d1: flag, local: flag, remote: flag };
+const { values: options } = plainArgs("db:seed", HELP, { ...flags, env: text, "persist-to": text });
 const env = readEnv();
 if (options.d1) await seedD1();
 else {

@@ -6,11 +6,19 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { parseArgs } from "node:util";
+import { flag, plainArgs, text } from "./args.ts";
 import { prepareWorker } from "./build-worker.ts";
 import { runWrangler, wranglerConfig } from "./wrangler.ts";
 
-const { values: options } = parseArgs({ options: { "dry-run": { type: "boolean" }, env: { type: "string" } } });
+const HELP = `Migrates the D1 database of wrangler.toml, if it has one, and deploys the Worker.
+
+Usage: bun run deploy [options]
+
+  --dry-run     Migrates an empty local database, builds the Worker, and sends nothing
+  --env <name>  The environment of wrangler.toml
+  --help        This`;
+
+const { values: options } = plainArgs("deploy", HELP, { "dry-run": flag, env: text });
 const dryRun = options["dry-run"] ?? false;
 /** The empty name is the top level of the file, said outright. */
 const named = `--env=${options.env ?? ""}`;

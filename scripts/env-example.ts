@@ -2,6 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { type Setting, settings } from "../src/env-described.ts";
 import { modes } from "../src/env-settings.ts";
+import { plainArgs } from "./args.ts";
 
 export const outputs: Readonly<Record<string, () => string>> = {
   ".env.example": envExample,
@@ -56,5 +57,11 @@ ${settings.map(({ name, about }) => `  /** ${about} */\n  readonly ${name}?: str
 `;
 }
 
-if (import.meta.main)
+if (import.meta.main) {
+  plainArgs(
+    "env:example",
+    "Writes .env.example and src/runtimes/worker-env.gen.ts from the descriptions of the settings.\n\nUsage: bun run env:example\n\n  --help  This",
+    {},
+  );
   for (const [path, text] of Object.entries(outputs)) writeFileSync(new URL(`../${path}`, import.meta.url), text());
+}

@@ -1,6 +1,7 @@
 /** Writes docs/errors.md from the table of the error codes: `bun scripts/errors-doc.ts`. */
 import { writeFileSync } from "node:fs";
 import { errors } from "../src/core/error.ts";
+import { plainArgs } from "./args.ts";
 
 export function errorsDoc(): string {
   const codes = Object.entries(errors);
@@ -20,4 +21,11 @@ ${codes
   .join("\n")}`;
 }
 
-if (import.meta.main) writeFileSync(new URL("../docs/errors.md", import.meta.url), errorsDoc());
+if (import.meta.main) {
+  plainArgs(
+    "errors",
+    "Writes docs/errors.md from the table of the error codes.\n\nUsage: bun run errors\n\n  --help  This",
+    {},
+  );
+  writeFileSync(new URL("../docs/errors.md", import.meta.url), errorsDoc());
+}

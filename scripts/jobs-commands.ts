@@ -2,10 +2,12 @@
 import process from "node:process";
 import { createInterface } from "node:readline/promises";
 import type { Filter, ListInput } from "../src/core/page.ts";
+import type { Env } from "../src/env.ts";
 import { DeadJobsRetry, JobRetry, JobsPurge, jobList } from "../src/modules/jobs/schema.ts";
 import type { Jobs } from "../src/modules/jobs/service.ts";
 import type { Context } from "../src/policy/context.ts";
 import { type JobInput, type Option, parsed, wrong } from "./jobs-input.ts";
+import { watch } from "./jobs-watch.ts";
 import { fail } from "./open.ts";
 import { count, details, duration, oneLine, table } from "./print.ts";
 
@@ -18,9 +20,16 @@ interface Command {
   print(answer: never, input: JobInput): string;
 }
 
+/** One that goes on until it is ended, and needs no database. */
+interface Following {
+  takes?: undefined;
+  options: readonly Option[];
+  follow(env: Env, input: JobInput): Promise<void>;
+}
+
 const MAX_BATCH = 1000;
 
-export const commands: Record<string, Command> = {
+export const commands: Record<string, Command | Following> = {
   list: {
     options: ["name", "queue", "state", "since", "limit"],
     run: list,
@@ -77,6 +86,7 @@ export const commands: Record<string, Command> = {
     },
     print: ({ jobs }: Affected) => `${count(jobs, "job")} deleted.`,
   },
+  watch: { options: ["name"], follow: watch },
   queues: {
     options: [],
     run: (jobs, ctx) => jobs.queues(ctx),
@@ -114,10 +124,10 @@ export const commands: Record<string, Command> = {
   drain: {
     takes: "queue",
     options: ["yes"],
-    async run(jobs, ctx, { name, values }) {
-      const queue = name("queue");
-      if (!values.yes) await agreed(`This cancels all jobs of the queue ${queue} that do not run just now.`);
-      return jobs.drain(ctx, queue);
+    async run(jobs, ctx, input) {
+      const queue = input.name("queue");
+      if (!input.values.yes) await agreed(`This cancels all jobs of the queue ${queue} that do not run just now.`);
+      return inBatches(input, () => jobs.drain(ctx, queue));
     },
     print: ({ jobs }: Affected, { target }) => `${count(jobs, "job")} of the queue ${target} cancelled.`,
   },

@@ -1,5 +1,5 @@
 /** What a command about jobs was given, read by the schemas of the API. What is wrong ends the process. */
-import type { z } from "zod";
+import { z } from "zod";
 import { systemClock, toInstant } from "../src/core/clock.ts";
 import { JobParams, NameParams } from "../src/modules/jobs/schema.ts";
 import { flag, type readArgs, text, type Wrong, wrongUse } from "./args.ts";
@@ -65,13 +65,16 @@ export function jobInput(values: Values, target: string | undefined): JobInput {
       const { since } = values;
       if (since === undefined) return undefined;
       const ago = secondsOf(since);
-      const ms = ago === null ? Date.parse(since) : systemClock.now() - ago * 1000;
-      return Number.isNaN(ms)
-        ? wrong("--since has to be a time such as 2h, or 2026-01-31T09:30:00.000Z.")
-        : toInstant(ms);
+      const ms = ago !== null ? systemClock.now() - ago * 1000 : isTime(since) ? Date.parse(since) : Number.NaN;
+      // Long before there were jobs; a year without four digits is none that databases know.
+      return ms >= 0 ? toInstant(ms) : wrong("--since has to be a time such as 2h, or 2026-01-31T09:30:00.000Z.");
     },
   };
 }
+
+/** `Date.parse` alone takes the 31st of February for the 3rd of March. */
+const time = z.union([z.iso.date(), z.iso.datetime({ offset: true, local: true })]);
+const isTime = (text: string) => time.safeParse(text).success;
 
 function secondsOf(text: string): number | null {
   const [, n, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];

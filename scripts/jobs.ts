@@ -32,6 +32,8 @@ Jobs
       --state <state>         done, failed or cancelled; it has to be said
       --older-than <time>     that ended so long ago: 30s, 15m, 2h, 7d; it has to be said
       --limit <n>             so many at most (all)
+  watch                     Prints what happens to jobs, in whatever process, until Ctrl+C
+      --name <type>           to those of this type
 
 Queues
   queues                    What waits in each queue, for how long, and how the last minutes were
@@ -69,6 +71,10 @@ for (const option of Object.keys(values) as Option[])
     wrong(`\`${command}\` does not take --${option}.`);
 
 const env = readEnv();
+if ("follow" in chosen) {
+  await chosen.follow(env, jobInput(values, target));
+  process.exit(0);
+}
 await withDb(env, async (db) => {
   const bus = await openBus(env, createConsoleLog({ level: "error", print: console.error }));
   const input = jobInput(values, target);

@@ -6,9 +6,18 @@ import process from "node:process";
 import { runtimeNames, runtimes, table } from "../tests/conformance/cells.ts";
 import { driversTable } from "../tests/conformance/drivers.ts";
 import { write, writeMatrix } from "../tests/conformance/readme.ts";
+import { flag, plainArgs } from "./args.ts";
 
+const HELP = `Writes what the drivers lack into README.md; then runs the conformance suite in every cell, and writes which passed.
+
+Usage: bun run matrix [--drivers]
+
+  --drivers  Runs nothing
+  --help     This`;
+
+const { values: given } = plainArgs("matrix", HELP, { drivers: flag });
 await write("drivers", driversTable());
-if (process.argv.includes("--drivers")) process.exit(0);
+if (given.drivers) process.exit(0);
 
 const files = runtimes.map((runtime) => `tests/conformance/${runtime}.test.ts`);
 const child = Bun.spawn([process.execPath, "test", "--timeout", "60000", ...files], {

@@ -1,7 +1,8 @@
 /** What the database commands begin with: the environment, as the server reads it, and its database. */
 import process from "node:process";
+import { type SQL, sql } from "drizzle-orm";
 import { type Env, EnvError, parseEnv } from "../src/env.ts";
-import type { Db } from "../src/ports/db/port.ts";
+import type { Builders, Db, Dialect } from "../src/ports/db/port.ts";
 import { bunDrivers } from "../src/runtimes/bun-drivers.ts";
 import { readOwnEnvironment } from "../src/runtimes/dotenv.ts";
 import { openDb } from "../src/runtimes/open-db.ts";
@@ -15,15 +16,39 @@ export function readEnv(): Env {
   }
 }
 
+interface DbOptions {
+  /** For a command that can do with a database that has no tables yet. */
+  empty?: boolean;
+  /** With what the process ends when the command cannot be done. Default: 1. */
+  exitCode?: 1 | 2;
+}
+
 /** Runs the command on the database, closes it, and ends the process with a message instead of a stack when it cannot be done. */
-export async function withDb(env: Env, command: (db: Db) => Promise<void>): Promise<void> {
+export async function withDb(env: Env, command: (db: Db) => Promise<void>, options: DbOptions = {}): Promise<void> {
+  const work = async (db: Db) => {
+    if (!options.empty) await refuseEmpty(db, nameOf(env.database), "run `bun run db:migrate`");
+    await command(db);
+  };
   try {
     const db = await openDb(env.database, bunDrivers);
-    await command(db).finally(() => db.close());
+    await work(db).finally(() => db.close());
   } catch (error) {
-    fail(error instanceof Error ? causesOf(error) : String(error));
+    fail(error instanceof Error ? causesOf(error) : String(error), options.exitCode);
   }
 }
+
+/** Before a statement fails on a table that is not there, and before anything is printed. */
+export async function refuseEmpty(db: Db, name: string, remedy: string): Promise<void> {
+  const [ledger] = await db.all(db.prepare(ledgerIn(LEDGERS[db.dialect]))(), { fresh: true });
+  if (!ledger) throw new Error(`${name[0]?.toUpperCase()}${name.slice(1)} is not migrated: ${remedy}.`);
+}
+
+const LEDGERS: Record<Dialect, SQL> = {
+  pg: sql`(select to_regclass('hearth_ledger')::text as name) as ledger`,
+  sqlite: sql`(select name from sqlite_master where name = 'hearth_ledger') as ledger`,
+};
+const ledgerIn = (from: SQL) => (q: Builders) =>
+  q.select({ name: sql<string>`name` }).from(from).where(sql`name is not null`);
 
 /** The database as a person knows it, without a password. */
 export function nameOf({ url }: Env["database"]): string {
@@ -34,9 +59,9 @@ export function nameOf({ url }: Env["database"]): string {
   return `the PostgreSQL database ${pathname.slice(1)} at ${host}`;
 }
 
-export function fail(message: string): never {
+export function fail(message: string, exitCode = 1): never {
   console.error(message);
-  process.exit(1);
+  process.exit(exitCode);
 }
 
 export const causesOf = (error: Error): string =>

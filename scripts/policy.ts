@@ -62,7 +62,7 @@ const { values: given, positionals } = readArgs(
 const [command] = positionals;
 if (given.help || command === undefined) console.log(HELP);
 else if (command === "subjects") tellSubjects();
-else if (command === "explain") await withDb(readEnv(), (db) => explain(db).catch(cannot));
+else if (command === "explain") await withDb(readEnv(), (db) => explain(db).catch(cannot), { exitCode: 2 });
 else wrong(`There is no command "${command}".`);
 
 async function explain(db: Db): Promise<void> {

@@ -9,6 +9,8 @@ import { createFileClient } from "../../src/ports/db/sqlite-file.ts";
 import { runCommand, runScript } from "../helpers/command.ts";
 import { temporaryFolder } from "../helpers/databases.ts";
 import { nodes } from "../helpers/nodes.ts";
+import { serverAnswers } from "../helpers/postgres.ts";
+import { openStore } from "../helpers/store.ts";
 
 const wrangler = new URL("../../node_modules/wrangler/bin/wrangler.js", import.meta.url).pathname;
 const folder = temporaryFolder();
@@ -97,6 +99,27 @@ describe("db:seed and db:reset", () => {
     expect([code, count()]).toEqual([1, before]);
     expect(err).toContain("refuses in production");
   }, 20_000);
+});
+
+/** None of them may answer with the engine's own words about a table. */
+describe.each(["sqlite", "pglite", "postgres"] as const)("a database that was never migrated, on %s", (engine) => {
+  test.each([
+    ["jobs", ["list"], 1],
+    ["db-seed", [], 1],
+    ["audit", ["export"], 2],
+    ["policy", ["explain", "--action", "list", "--subject", "User"], 2],
+  ] as const)(
+    "%s %p says so in one line, and how it is mended",
+    async (script, args, code) => {
+      if (engine === "postgres" && !(await serverAnswers())) return;
+      const store = await openStore(engine);
+      const ended = await run(script, [...args], { DATABASE_URL: store.url });
+      await store.remove();
+      expect([ended.code, ended.out]).toEqual([code, ""]);
+      expect(ended.err).toMatch(/^The .* is not migrated: run `bun run db:migrate`\.\n$/);
+    },
+    20_000,
+  );
 });
 
 async function ed25519() {

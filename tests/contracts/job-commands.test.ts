@@ -85,7 +85,7 @@ describe("jobs", () => {
   test("--help tells every command, and what is wrong is told in one line with where to read on", async () => {
     const help = await jobs("--help");
     expect([help.code, help.err]).toEqual([0, ""]);
-    for (const name of "list show retry retry-dead cancel purge queues pause resume drain".split(" "))
+    for (const name of "list show retry retry-dead cancel purge watch queues pause resume drain".split(" "))
       expect(help.out).toMatch(new RegExp(`^ {2}${name} `, "m"));
     for (const line of help.out.split("\n")) expect(line.length).toBeLessThan(120);
     const faults: [string[], string][] = [
@@ -99,8 +99,15 @@ describe("jobs", () => {
       [["list", "--state", "lost"], "--state is not as expected"],
       [["list", "--attempts", "3"], "`list` does not take --attempts."],
       [["list", "--limit", "0"], "--limit has to be a whole number from 1."],
+      [["list", "--since", "2026-02-31"], "--since has to be a time such as 2h"],
+      [["list", "--since", "999999d"], "--since has to be a time such as 2h"],
+      [["list", "--since", "+012026-01-01T00:00:00Z"], "--since has to be a time such as 2h"],
+      [["list", "--since", "yesterday"], "--since has to be a time such as 2h"],
       [["pause", "a", "b"], '`pause` does not take "b".'],
       [["drain", "mail"], "pass --yes"],
+      [["watch", "mail.send"], '`watch` does not take "mail.send".'],
+      [["watch", "--name", "a b"], "--name is not as expected"],
+      [["watch"], "have no bus between them: set REDIS_URL"],
       [["--wrong"], "Unknown option '--wrong'."],
     ];
     const told = await Promise.all(faults.map(([args]) => jobs(...args)));
@@ -121,6 +128,8 @@ describe("jobs", () => {
     expect(out).toContain("error: the server said no");
     expect(await json("list", "--name", "mail.send", "--limit", "110")).toHaveLength(110);
     expect(await json("list", "--queue", "other")).toEqual([]);
+    expect(await json("list", "--since", "2026-01-31")).not.toEqual([]);
+    expect(await json("list", "--since", "9999-12-31T23:59:59+02:00")).toEqual([]);
     const shown = await jobs("show", first ?? "");
     expect(shown.out).toContain('"password": "[redacted]"');
     expect(shown.out).toContain("a0@example.com");
@@ -161,6 +170,14 @@ describe("jobs", () => {
     expect(await json("queues")).toMatchObject([
       { name: "mail", pausedAt: null, counts: { waiting: 0, cancelled: 5 } },
     ]);
+  }, 30_000);
+
+  test("drain takes as many requests as it needs", async () => {
+    await enqueue(10_003);
+    const before = (await audits("queue.drain")).length;
+    expect(await json("drain", "mail", "--yes")).toEqual({ jobs: 10_003, more: false });
+    expect(await json("queues")).toMatchObject([{ counts: { waiting: 0, cancelled: 10_003 } }]);
+    expect((await audits("queue.drain")).length).toBe(before + 2);
   }, 30_000);
 
   test("purge deletes those that ended so long ago", async () => {
