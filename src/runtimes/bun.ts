@@ -20,6 +20,8 @@ const bun: Runtime = {
       idleTimeout: IDLE_S,
       maxRequestBodySize: HARD_BODY_LIMIT,
       development: false,
+      // Bun's default outside development: a second process would take a share of the requests in silence.
+      reusePort: false,
       fetch(request, server) {
         count();
         return fetch(request, { peer: () => server.requestIP(request)?.address ?? null });

@@ -12,7 +12,10 @@ export async function openBus(env: Env, log: Log, after?: Promise<unknown>): Pro
     const { Redis } = await import("ioredis");
     const { createRedisBus } = await import("../ports/bus/redis.ts");
     const options = { connectTimeout: 2000, retryStrategy: () => null };
-    return createRedisBus({ open: () => new Redis(redisUrl.reveal(), options), channel: "hearth:bus", log });
+    const url = redisUrl.reveal();
+    // Redis tells all databases what is published in one, and other deployments are in others.
+    const channel = `hearth:bus:${new URL(url).pathname.slice(1) || "0"}`;
+    return createRedisBus({ open: () => new Redis(url, options), channel, log });
   }
   if (bus === "postgres" && database.url.engine === "postgres") {
     const { createPostgresBus } = await import("../ports/bus/postgres.ts");

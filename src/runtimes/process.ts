@@ -12,8 +12,10 @@ import type { Passwords } from "../ports/passwords/port.ts";
 import { createScheduler } from "../ports/schedule/scheduler.ts";
 import { schedules } from "../schedules.ts";
 import { createWork, type Work } from "../work.ts";
+import { refuseArguments } from "./arguments.ts";
 import { assets } from "./assets.ts";
 import { readOwnEnvironment } from "./dotenv.ts";
+import { CannotListen, listen } from "./listen.ts";
 import { openAlerts } from "./open-alerts.ts";
 import { openAnchors } from "./open-anchors.ts";
 import { openAuditKeys } from "./open-audit.ts";
@@ -41,6 +43,7 @@ export interface Server {
 }
 
 export async function start(runtime: Runtime): Promise<void> {
+  refuseArguments();
   const env = readEnv();
   const log = await openLog(env);
   process.on("uncaughtException", (err) => {
@@ -51,7 +54,8 @@ export async function start(runtime: Runtime): Promise<void> {
   for (const warning of env.warnings) log.warn({}, warning);
   await run(runtime, env, log).catch(async (err) => {
     // What has been opened by then, connections among it, would keep the process alive.
-    log.error({ err }, "the start failed");
+    if (err instanceof CannotListen) log.error({ code: err.code }, `the start failed: ${err.message}`);
+    else log.error({ err }, "the start failed");
     await log.flush();
     process.exit(1);
   });
@@ -103,7 +107,7 @@ async function run(runtime: Runtime, env: Env, log: Log): Promise<void> {
     version: assets.version,
   };
   const app = createApp(deps);
-  const server = await runtime.serve((request, bindings) => app.fetch(request, bindings), env);
+  const server = await listen(runtime, (request, bindings) => app.fetch(request, bindings), env);
   let work: Work | null = null;
   shutdownOnSignal({
     lifecycle,
@@ -152,7 +156,8 @@ function readEnv(): Env {
 /** Where to go next, for a person at a terminal. */
 function announce(env: Env, url: string, admin: { email: string; password: string } | null): void {
   if (env.log.format !== "pretty" && !admin) return;
-  const lines = [`Hearth is ready at ${url}`, `  API reference  ${url}/docs`];
+  const lines = [`Hearth is ready at ${url}`];
+  if (env.role !== "worker") lines.push(`  API reference  ${url}/docs`);
   if (admin) lines.push(`  Administrator  ${admin.email}  ${admin.password}  (shown this once)`);
   console.log(`\n${lines.join("\n")}\n`);
 }

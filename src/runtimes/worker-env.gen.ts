@@ -31,7 +31,7 @@ export type WorkerEnv = {
   readonly SHUTDOWN_LEAD_MS?: string;
   /** The time from the signal to the exit at the latest. Longer than SHUTDOWN_LEAD_MS. */
   readonly SHUTDOWN_GRACE_MS?: string;
-  /** Whoever sends this token sees the details of /readyz. */
+  /** Whoever sends this token sees the details of /readyz, jobs without what they were given and answered, queues and schedules, and changes nothing. */
   readonly PROBE_TOKEN?: string;
   /** The database. On Workers the default is the binding DB (d1:), else the binding HYPERDRIVE. */
   readonly DATABASE_URL?: string;

@@ -1,11 +1,12 @@
 /** The build in production, away from the project and its packages: what it serves, prints, and refuses to start with. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "../../scripts/build.ts";
 import { createClient } from "../helpers/client.ts";
 import { temporaryFolder } from "../helpers/databases.ts";
+import { nodes } from "../helpers/nodes.ts";
 import { commandOf, processRuntimes, type Server, startServer } from "../helpers/server.ts";
 import { openStore, type Store } from "../helpers/store.ts";
 import { environment, settings } from "./settings.ts";
@@ -34,6 +35,17 @@ test("the file that Bun starts with has nothing that most starts have no use for
   expect(sources.filter((path) => idle.test(path))).toEqual([]);
 });
 
+test("a Node that is too old is told which one is needed, in one line", () => {
+  const preload = join(built.path, "old.mjs");
+  writeFileSync(preload, 'Object.defineProperty(process.versions, "node", { value: "22.15.1" });');
+  const node = nodes.at(-1)?.path;
+  if (!node) return;
+  const { status, stdout, stderr } = spawnSync(node, ["--import", preload, join(built.path, "server.js")], {
+    encoding: "utf8",
+  });
+  expect([status, stdout, stderr]).toEqual([1, "", "Node 22.16 or newer is needed, and this is 22.15.1.\n"]);
+});
+
 for (const runtime of processRuntimes) {
   const found = commandOf(runtime);
   const why = "missing" in found ? ` (${found.missing})` : "";
@@ -48,6 +60,18 @@ for (const runtime of processRuntimes) {
       await server?.stop();
       await store?.remove();
     }, LIMIT_MS);
+
+    /** A start that ends by itself. */
+    function run(env: Record<string, string>, ...given: string[]) {
+      const known = commandOf(runtime, built.path);
+      const [command = "", ...args] = "command" in known ? known.command : [];
+      return spawnSync(command, [...args, ...given], {
+        cwd: "/",
+        env: { PATH: process.env.PATH ?? "", ...env },
+        encoding: "utf8",
+        timeout: 15_000,
+      });
+    }
 
     test("every line that it prints is JSON, and none tells the administrator's password or a key", async () => {
       const client = createClient(server.url, () => {});
@@ -82,13 +106,46 @@ for (const runtime of processRuntimes) {
       LIMIT_MS,
     );
 
+    // Bun would share the port by default, and each of the two would answer a part of the requests.
+    for (const [what, place, reason] of [
+      ["a port that is taken", () => ({ PORT: new URL(server.url).port }), /^the start failed: PORT: \d+ is in use$/],
+      [
+        "an address that is not this machine's",
+        () => ({ PORT: "0", HOST: "999.1.1.1" }),
+        /^the start failed: HOST: 999\.1\.1\.1 is no address of this machine$/,
+      ],
+    ] as const) {
+      test(
+        `${what} ends the start with one line that says so`,
+        () => {
+          const { status, stdout } = run({ ...production, ...place(), DATABASE_URL: "sqlite::memory:" });
+          expect(status).toBe(1);
+          const lines = stdout.trim().split("\n");
+          const errors = lines.map((line) => JSON.parse(line)).filter(({ level }) => level === "error");
+          expect(errors).toEqual([expect.objectContaining({ msg: expect.stringMatching(reason) })]);
+          expect(errors[0]).not.toHaveProperty("err");
+        },
+        LIMIT_MS,
+      );
+    }
+
+    test("it starts with no argument: --help tells so, and another is refused", () => {
+      const help = run(production, "--help");
+      expect([help.status, help.stdout.split("\n")[0], help.stderr]).toEqual([
+        0,
+        expect.stringMatching(/^Hearth: /),
+        "",
+      ]);
+      const other = run(production, "--port=3000");
+      expect([other.status, other.stdout, other.stderr]).toEqual([
+        1,
+        "",
+        expect.stringMatching(/^.*"--port=3000".*\n$/),
+      ]);
+    });
+
     test("a bad environment ends it with all faults together, and without a value", () => {
-      const [command = "", ...args] = "command" in found ? found.command : [];
-      const { status, stdout, stderr } = spawnSync(command, args, {
-        cwd: "/",
-        env: { PATH: process.env.PATH ?? "", ...bad },
-        encoding: "utf8",
-      });
+      const { status, stdout, stderr } = run(bad);
       expect(status).toBe(1);
       expect(stdout).toBe("");
       for (const name of ["PORT", "ADMIN_PASSWORD", "DATABASE_URL"]) expect(stderr).toContain(`${name}: expected `);

@@ -62,6 +62,20 @@ describe.skipIf(!hasServer)("roles on PostgreSQL", () => {
   }
 
   test(
+    "a worker tells a person of no page that it does not serve",
+    async () => {
+      const fresh = await openPostgres();
+      const env = { ...environment, ROLE: "worker", ADMIN_PASSWORD: "", NODE_ENV: "development", LOG_FORMAT: "json" };
+      const worker = await startServer({ runtime: "bun", database: fresh.url, env });
+      await worker.stop();
+      await fresh.done();
+      expect(worker.output()).toContain(`Hearth is ready at ${worker.url}`);
+      expect(worker.output()).not.toContain("/docs");
+    },
+    LIMIT_MS,
+  );
+
+  test(
     "by default one process does both",
     async () => {
       const server = await start("bun", "all");

@@ -80,7 +80,8 @@ for (const runtime of processRuntimes) {
       });
       const printed = await new Response(child.stdout).text();
       expect(await child.exited).toBe(1);
-      expect(JSON.parse(printed.trim())).toMatchObject({ msg: "the start failed", err: { code: "EADDRINUSE" } });
+      const msg = `the start failed: PORT: ${taken.port} is in use`;
+      expect(JSON.parse(printed.trim())).toMatchObject({ msg, code: "EADDRINUSE" });
       taken.stop(true);
     });
 

@@ -1,0 +1,35 @@
+import type { Env } from "../env.ts";
+import type { Fetch, Runtime, Server } from "./process.ts";
+
+/** The port could not be opened, for a reason that one setting is about. Its message is for whoever starts the service. */
+export class CannotListen extends Error {
+  readonly code: string;
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+type Place = Pick<Env, "host" | "port">;
+
+/** The same faults have other messages, and in part other codes, on Bun and Node. */
+const reasons: Record<string, (at: Place) => string> = {
+  EADDRINUSE: ({ port }) => `PORT: ${port} is in use`,
+  EACCES: ({ port }) => `PORT: this user may not open ${port}`,
+  EADDRNOTAVAIL: notOurs,
+  EINVAL: notOurs,
+  ENOTFOUND: notOurs,
+};
+
+function notOurs({ host }: Place): string {
+  return `HOST: ${host} is no address of this machine`;
+}
+
+export async function listen(runtime: Runtime, fetch: Fetch, env: Env): Promise<Server> {
+  try {
+    return await runtime.serve(fetch, env);
+  } catch (error) {
+    const code = String((error as { code?: unknown }).code);
+    throw reasons[code] ? new CannotListen(code, reasons[code](env)) : error;
+  }
+}
