@@ -7,7 +7,7 @@ import { clientAddress } from "./http/address.ts";
 import { answer } from "./http/answer.ts";
 import { asGuest, authenticate, clientOf } from "./http/authenticate.ts";
 import { authorize } from "./http/authorize.ts";
-import { cached } from "./http/cached.ts";
+import { answersOf, cached } from "./http/cached.ts";
 import { cors } from "./http/cors.ts";
 import { cursorCodec } from "./http/cursor.ts";
 import { docs } from "./http/docs.ts";
@@ -97,8 +97,7 @@ export function createApp(deps: Deps): App {
   const answers = createAnswers(db, now);
   const cursors = cursorCodec(deps.hmac(keys.derived));
   const bodyLimit = env.bodyLimitBytes;
-  // Another version may shape its answers otherwise.
-  const routeCache = cache.namespace(`routes-${deps.version.replace(/[^\w.-]/g, "-")}`);
+  const routeCache = cache.namespace(answersOf(deps.version));
 
   const probes = healthRoutes({ health, version: deps.version });
   const all: Route[] = [
@@ -154,7 +153,7 @@ export function createApp(deps: Deps): App {
       route.stream
         ? streamed(route, route.stream, shape, log)
         : route.cache
-          ? cached(route, route.cache, shape, routeCache)
+          ? cached(route, route.cache, shape, { cache: routeCache, clock, timeoutMs: env.requestTimeoutMs })
           : answer(route, shape, answers),
     ]);
   }

@@ -3,7 +3,9 @@
  * answer without what belongs to one request (its id and time), so that no undeclared field reaches a store; entity tags, 304 and the
  * envelope are made from it as ever. Rate limits, authentication and the first authorization come before it, for each request.
  */
-import { identityOf } from "../core/actor.ts";
+import type { Actor } from "../core/actor.ts";
+import { type Clock, unref } from "../core/clock.ts";
+import { unavailable } from "../core/error.ts";
 import { sha256Hex } from "../core/hash.ts";
 import type { Ability } from "../policy/ability.ts";
 import type { Context } from "../policy/context.ts";
@@ -22,9 +24,21 @@ interface Kept {
   parts: Parts;
 }
 
+interface CachedOptions {
+  cache: Cache;
+  clock: Clock;
+  /** How long a request may take, and so the handler whose answer is kept. */
+  timeoutMs: number;
+}
+
+/** The namespace of a version's answers: another version may shape its own otherwise. What is no name, or too long for one, becomes a digest. */
+export const answersOf = (version: string): string =>
+  `routes-${/^[\w.-]{1,50}$/.test(version) ? version : sha256Hex(version).slice(0, 32)}`;
+
 /** Throws for a declaration that contradicts itself. */
-export function cached(route: Route, rule: RouteCache, shape: Shaper, cache: Cache): Step {
+export function cached(route: Route, rule: RouteCache, shape: Shaper, options: CachedOptions): Step {
   assertSound(route, rule);
+  const { cache, clock, timeoutMs } = options;
   const { scope, tags, onlyClients = false } = rule;
   const ttlMs = rule.maxAgeS * 1000;
   const reach = scope === "public" ? "public" : "private";
@@ -34,9 +48,13 @@ export function cached(route: Route, rule: RouteCache, shape: Shaper, cache: Cac
     const facts = factsOf(c);
     const { params, list } = c.get("input");
     const make = async (): Promise<Kept> => {
-      const ctx = sharedContext(contextOf(c, shape, tags !== undefined), scope);
-      const call = { ctx, params, body: undefined, list, ifMatch: null };
-      return { at: facts.clock, parts: shape.parts(await route.handler(call as never), list) };
+      const own = contextOf(c, shape, tags !== undefined);
+      const value = await limited(timeoutMs, (signal) => {
+        const ctx = sharedContext(own, scope, signal);
+        return route.handler({ ctx, params, body: undefined, list, ifMatch: null } as never);
+      });
+      // Its time begins when it is kept, which may be long after it was asked for.
+      return { parts: shape.parts(value, list), at: clock.now() };
     };
     const key = () => `${route.id} ${whose(facts, scope)} ${JSON.stringify([params, list])}`;
     const named = tags?.((params ?? {}) as Record<string, string>) ?? [];
@@ -77,9 +95,12 @@ function assertSound(
 /** The part of the key that keeps answers from those who are not to be given them. */
 function whose({ actor, ability }: Facts, scope: RouteCache["scope"]): string {
   if (scope === "public") return "*";
-  if (scope === "ability") return digestOf(ability as Ability);
-  return identityOf(actor) ?? actor.type;
+  const digest = digestOf(ability as Ability);
+  return scope === "ability" ? digest : `${digest} ${JSON.stringify(shown(actor))}`;
 }
+
+/** The actor as the handler is shown them: all that is in here is in the key. The same person is given the answer in other sessions too. */
+const shown = (actor: Actor): Actor => (actor.type === "user" ? { ...actor, sessionId: null } : actor);
 
 const digests = new WeakMap<Ability, string>();
 /** Abilities of the same rules, conditions included, are the same. */
@@ -92,13 +113,23 @@ function digestOf(ability: Ability): string {
   return digest;
 }
 
+/** The work has a time of its own: others wait for it when the request that began it has gone. */
+async function limited<T>(ms: number, work: (signal: AbortSignal) => T): Promise<Awaited<T>> {
+  const abort = new AbortController();
+  const timer = unref(setTimeout(() => abort.abort(unavailable("The request took too long.")), ms));
+  try {
+    return await work(abort.signal);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /**
  * The context of a call whose result others are given too: it says nothing of who happened to ask first, and does not end with their
  * request. It reads what is committed, because a replica that lags would bring back what was just invalidated.
  */
-function sharedContext(ctx: Context, scope: RouteCache["scope"]): Context {
+function sharedContext(ctx: Context, scope: RouteCache["scope"], signal: AbortSignal): Context {
   const { actor, ability, requestId, traceId, now, fresh } = ctx;
-  const { signal } = new AbortController();
   const shared = {
     ability,
     requestId,
@@ -112,7 +143,7 @@ function sharedContext(ctx: Context, scope: RouteCache["scope"]): Context {
     keep: null,
     permissions: null,
   };
-  if (scope !== "ability") return { ...shared, actor };
+  if (scope !== "ability") return { ...shared, actor: shown(actor) };
   return {
     ...shared,
     get actor(): never {

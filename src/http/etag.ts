@@ -2,14 +2,15 @@
 import { AppError } from "../core/error.ts";
 import type { IfMatch } from "../core/version.ts";
 
-const TAG = /^(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"$/;
+const TAG = /(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"/g;
 
+/** A tag may hold commas (8.8.3), and elements of a list may be empty (5.6.1.2). */
 function tags(header: string): readonly string[] | "*" {
   if (header.trim() === "*") return "*";
-  const list = header.split(",").map((tag) => tag.trim());
-  if (!list.every((tag) => TAG.test(tag))) {
+  const list = header.match(TAG);
+  const elements = header.replace(TAG, '""').split(",");
+  if (!list || !elements.every((element) => ["", '""'].includes(element.trim())))
     throw new AppError("malformed_request", { detail: "An entity tag is a quoted string." });
-  }
   return list;
 }
 

@@ -45,6 +45,8 @@ const introduction = `Every answer of success is \`{ "data": …, "meta": { "req
 (RFC 9457, \`application/problem+json\`), whose \`code\` programs go by and whose \`type\` is the address of a page about it.
 
 **Authentication.** Log in, and send \`Authorization: Bearer <accessToken>\`. Before the token expires, exchange the refresh token for a new pair.
+A monitor sends the service's \`PROBE_TOKEN\` in place of an access token: with it the details of \`/readyz\`, jobs without what they were given and
+answered, queues and schedules can be read, and nothing can be changed.
 
 **Lists** come in pages: pass \`meta.page.next\` on as \`cursor\` until it is null. They are sorted by \`sort\`, narrowed by \`filter[field][op]\` and cut
 down by \`fields\`. What is made meanwhile makes no page skip or repeat an item.

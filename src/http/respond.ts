@@ -10,8 +10,15 @@ export function respond(
   body: string | Uint8Array<ArrayBuffer> | ReadableStream | null,
   headers: Record<string, string>,
 ): Response {
-  return new Response(body, { status, headers: allHeaders(factsOf(c), headers) });
+  const all = allHeaders(factsOf(c), headers);
+  // Its body is left out later, and Bun would then say that there is none (RFC 9110, 8.6).
+  if (c.req.method === "HEAD" && body !== null && !(body instanceof ReadableStream))
+    all["content-length"] = lengthOf(body);
+  return new Response(body, { status, headers: all });
 }
+
+const lengthOf = (body: string | Uint8Array) =>
+  String(typeof body === "string" ? new TextEncoder().encode(body).length : body.length);
 
 /**
  * After OWASP's recommendations for an API (REST Security Cheat Sheet): nothing here is a page, except where a route says so. Written as one

@@ -30,8 +30,8 @@ export interface RouteCache {
   /** How old an answer may be, in seconds, wherever it is kept. */
   maxAgeS: number;
   /**
-   * Who is given the same answer: everybody, for a route that looks at no token; one actor; or all actors that may do the same, whose
-   * handler then has no access to the actor itself.
+   * Who is given the same answer: everybody, for a route that looks at no token; one actor, in all sessions and as long as they may do
+   * the same; or all actors that may do the same, whose handler then has no access to the actor itself.
    */
   scope: "public" | "actor" | "ability";
   /**

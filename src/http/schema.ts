@@ -41,7 +41,12 @@ export const id = (prefix: IdPrefix) =>
     .length(prefix.length + 27)
     .regex(idPattern(prefix));
 
-export const instant = () => z.iso.datetime({ precision: 3 }).length(24);
+/** From the year 1 on: PostgreSQL knows no year 0. */
+export const instant = () =>
+  z.iso
+    .datetime({ precision: 3 })
+    .length(24)
+    .refine((text) => !text.startsWith("0000"), "is before the year 1");
 
 /**
  * For outputs: that a value is there and of its type is checked, and its form is told to readers of the document. It was checked when it

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { OpenAPIHono, z } from "@hono/zod-openapi";
 import { type Actor, anonymous } from "../../src/core/actor.ts";
-import { cached } from "../../src/http/cached.ts";
+import { answersOf, cached } from "../../src/http/cached.ts";
 import { cursorCodec } from "../../src/http/cursor.ts";
 import { type AppEnv, facts, factsOf } from "../../src/http/facts.ts";
 import { mount } from "../../src/http/mount.ts";
@@ -16,7 +16,7 @@ import { createMemoryBus } from "../../src/ports/bus/memory.ts";
 import { createCache } from "../../src/ports/cache/manager.ts";
 import { createConsoleLog } from "../../src/ports/log/console.ts";
 import { nodeHmac } from "../../src/runtimes/hmac.ts";
-import { movingClock } from "../contracts/limits.ts";
+import { type MovingClock, movingClock } from "../contracts/limits.ts";
 
 const NoteDto = z.object({ id: z.string(), text: z.string() });
 const tag = { name: "Notes", description: "For tests." };
@@ -30,7 +30,7 @@ const actors: Record<string, Actor> = {
 };
 
 /** An app of one route, whose handler says who asked and how often it was called. */
-function setUp(rule: RouteCache, read: (ctx: Context) => string = ({ actor }) => actor.type) {
+function setUp(rule: RouteCache, read: (ctx: Context) => string | Promise<string> = ({ actor }) => actor.type) {
   const clock = movingClock();
   const lines: string[] = [];
   const log = createConsoleLog({ level: "error", clock, print: (line) => lines.push(line) });
@@ -58,7 +58,7 @@ function setUp(rule: RouteCache, read: (ctx: Context) => string = ({ actor }) =>
     handler: async ({ ctx, params: { id } }) => {
       state.calls++;
       state.fresh = ctx.fresh;
-      return { id, text: `${read(ctx)} ${state.calls}`, secret: "it does not leave" };
+      return { id, text: `${await read(ctx)} ${state.calls}`, secret: "it does not leave" };
     },
   });
   const abilities = caslAbilities({ users: userRules });
@@ -75,7 +75,7 @@ function setUp(rule: RouteCache, read: (ctx: Context) => string = ({ actor }) =>
         return next();
       },
       validate(note, { bodyLimit: 1, cursors }),
-      cached(note, rule, shaper(note, { cursors, onSurplus: null }), cache),
+      cached(note, rule, shaper(note, { cursors, onSurplus: null }), { cache, clock, timeoutMs: 20 }),
     ],
   );
   const ask = async (who: string | null, path = "/notes/1", headers: Record<string, string> = {}) => {
@@ -105,6 +105,19 @@ describe("a public answer", () => {
     expect([fresh.data.text, fresh.headers.get("age")]).toEqual(["anonymous 3", "0"]);
   });
 
+  test("is never older than its time, however long it took to make", async () => {
+    let clock: MovingClock | null = null;
+    const set = setUp({ scope: "public", maxAgeS: 10 }, () => {
+      clock?.move(20_000);
+      return "made";
+    });
+    clock = set.clock;
+    expect((await set.ask(null)).headers.get("age")).toBe("0");
+    clock.move(9_999);
+    const { data, headers } = await set.ask(null);
+    expect([data.text, headers.get("age")]).toEqual(["made 1", "9"]);
+  });
+
   test("that only clients keep is made for each request", async () => {
     const { ask } = setUp({ scope: "public", maxAgeS: 10, onlyClients: true });
     expect(await textOf(ask(null))).toBe("anonymous 1");
@@ -118,6 +131,9 @@ describe("a public answer", () => {
 });
 
 describe("an actor's answer", () => {
+  const ada = { type: "user", id: "user_ada", role: "user", sessionId: "ses_1" } as const;
+  const asked = ({ actor, ability }: Context) => `${JSON.stringify(actor)} ${ability.can("manage", "User")}`;
+
   test("is given to that actor alone, and caches on the way are told so", async () => {
     const { ask } = setUp({ scope: "actor", maxAgeS: 10 }, ({ actor }) => ("id" in actor ? actor.id : actor.type));
     for (let i = 0; i < 2; i++) {
@@ -128,6 +144,30 @@ describe("an actor's answer", () => {
     const { headers } = await ask("ada");
     expect(headers.get("cache-control")).toBe("private, max-age=10");
     expect(headers.get("vary")).toBe("Authorization");
+  });
+
+  test("is another one when they may do something else, for another organization, and by somebody else", async () => {
+    const { ask } = setUp({ scope: "actor", maxAgeS: 10 }, asked);
+    Object.assign(actors, {
+      user: ada,
+      admin: { ...ada, role: "admin" },
+      one: { ...ada, organizationId: "org_1" },
+      two: { ...ada, organizationId: "org_2" },
+      support: { ...ada, impersonatorId: "user_root" },
+      key: { ...ada, apiKeyId: "key_1" },
+    } satisfies Record<string, Actor>);
+    const texts = [];
+    for (const who of ["user", "admin", "one", "two", "support", "key"]) texts.push(await textOf(ask(who)));
+    expect(texts.map((text) => text.at(-1))).toEqual(["1", "2", "3", "4", "5", "6"]);
+    expect(texts.map((text) => text.includes("true"))).toEqual([false, true, false, false, false, false]);
+  });
+
+  test("is the same in each of their sessions, and tells of none", async () => {
+    const { ask } = setUp({ scope: "actor", maxAgeS: 10 }, asked);
+    Object.assign(actors, { first: ada, second: { ...ada, sessionId: "ses_2" } });
+    const text = await textOf(ask("first"));
+    expect(text).not.toContain("ses_1");
+    expect(await textOf(ask("second"))).toBe(text);
   });
 });
 
@@ -169,6 +209,14 @@ describe("an answer with tags", () => {
   });
 });
 
+test("a handler that waits for its signal ends when a request may take no longer, whoever still waits", async () => {
+  const ended = (signal: AbortSignal) =>
+    new Promise<string>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  const { ask } = setUp({ scope: "public", maxAgeS: 10 }, ({ signal }) => ended(signal));
+  const { status, headers } = await ask(null);
+  expect([status, headers.get("cache-control")]).toEqual([503, "private, no-store"]);
+});
+
 test("what is kept is what may leave, and a problem is not kept", async () => {
   const { ask, cache, state } = setUp({ scope: "public", maxAgeS: 10 }, () => {
     if (state.calls === 1) throw new Error("the first time it fails");
@@ -186,6 +234,22 @@ test("what is kept is what may leave, and a problem is not kept", async () => {
   expect(JSON.stringify(await cache.get(key))).not.toContain("it does not leave");
 });
 
+test("each version keeps its answers apart, whatever it is called", () => {
+  const { cache } = setUp({ scope: "public", maxAgeS: 1 });
+  const versions = [
+    "1.2.3",
+    "1.2.3+a",
+    "1.2.3-a",
+    "",
+    "ä",
+    ...["a", "b"].map((end) => `0.1.0-${"x".repeat(90)}${end}`),
+  ];
+  const names = versions.map(answersOf);
+  expect(names[0]).toBe("routes-1.2.3");
+  expect(new Set(names).size).toBe(versions.length);
+  for (const name of names) cache.namespace(name);
+});
+
 test.each([
   [{ access: "optional" }, { scope: "public", maxAgeS: 1 }, "a public answer is that of a public route"],
   [{ access: "public" }, { scope: "actor", maxAgeS: 1 }, "a public answer is that of a public route"],
@@ -197,6 +261,6 @@ test.each([
   "a declaration that contradicts itself stops the start: %j %j",
   (own, rule, fault) => {
     const wrong = { method: "get", path: "/x", id: "x", access: "public", answer: NoteDto, ...own } as Route;
-    expect(() => cached(wrong, rule, shaper(wrong, { cursors, onSurplus: null }), null as never)).toThrow(fault);
+    expect(() => cached(wrong, rule, shaper(wrong, { cursors, onSurplus: null }), {} as never)).toThrow(fault);
   },
 );

@@ -90,6 +90,11 @@ export const DeadJobsRetry = z
   .strictObject({
     attempts,
     limit: z.int().min(1).max(1000).default(1000).describe("How many at most, oldest first."),
+    diedBy: instant()
+      .optional()
+      .describe(
+        "Only those that had died by then; without it, by the time of the request. Whoever sends the request again, because there are more, gives the same time with each: what has died anew in between does not run yet another time.",
+      ),
   })
   .meta({ id: "DeadJobsRetry" });
 
@@ -122,7 +127,7 @@ const rates = {
   done: integer(1e15).describe("Jobs that ended well."),
   retried: integer(1e15).describe("Attempts that failed, and were given another."),
   failed: integer(1e15).describe("Jobs that died."),
-  cancelled: integer(1e15),
+  cancelled: integer(1e15).describe("Jobs that somebody cancelled, or that waited for too long."),
   wait: Times.describe("From due to start."),
   run: Times.describe("From start to end."),
 };

@@ -8,6 +8,7 @@ const forWrites: Table = {
   "the current tag": [(current) => current, 200],
   "*": [() => "*", 200],
   "a list that has the current tag": [(current) => `"x", ${current},"y"`, 200],
+  "a list with a comma within a tag, and empty elements": [(current) => `,"x,y" ,, ${current},`, 200],
   "a stale tag": [() => '"999"', 412],
   "a list without the current tag": [() => '"998", "999"', 412],
   "the current tag, but weak": [(current) => `W/${current}`, 412],
@@ -22,6 +23,7 @@ const forReads: Table = {
   "the current tag, but weak": [(current) => `W/${current}`, 304],
   "*": [() => "*", 304],
   "a list that has the current tag": [(current) => `"x", ${current}`, 304],
+  "a list of which a tag has commas": [(current) => `"x,y", "a,", ${current}`, 304],
   "another tag": [() => '"999"', 200],
   "no quotes": [() => "1", 400],
 };

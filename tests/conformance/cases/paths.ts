@@ -97,6 +97,14 @@ export const pathCases: Case[] = [
         for (const name of ["content-type", "cache-control", "location"])
           expect([path, head.headers.get(name)]).toEqual([path, get.headers.get(name)]);
       }
+      for (const path of ["/v1/me", "/docs"]) {
+        const { text } = await world.owner.api("GET", path);
+        const length = (await world.owner.api("HEAD", path)).headers.get("content-length");
+        expect([path, length ?? Buffer.byteLength(text)]).toEqual([
+          path,
+          length === null ? Buffer.byteLength(text) : `${Buffer.byteLength(text)}`,
+        ]);
+      }
       const etag = (await world.owner.api("GET", "/v1/me")).headers.get("etag");
       expect((await world.owner.api("HEAD", "/v1/me")).headers.get("etag")).toBe(etag);
       expect((await world.owner.api("HEAD", "/v1/me", { headers: { "if-none-match": etag ?? "" } })).status).toBe(304);
