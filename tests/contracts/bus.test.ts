@@ -1,11 +1,13 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { Redis } from "ioredis";
+import { parseEnv } from "../../src/env.ts";
 import { createMemoryBus } from "../../src/ports/bus/memory.ts";
 import { type Bus, busCapabilities } from "../../src/ports/bus/port.ts";
 import { createPostgresBus } from "../../src/ports/bus/postgres.ts";
 import { createRedisBus } from "../../src/ports/bus/redis.ts";
 import type { RemoteTiming } from "../../src/ports/bus/remote.ts";
 import { createConsoleLog } from "../../src/ports/log/console.ts";
+import { openBus } from "../../src/runtimes/open-bus.ts";
 import { nodes, onNode } from "../helpers/nodes.ts";
 import { allHold } from "../helpers/peer.ts";
 import { type OwnDatabase, ownDatabase, serverAnswers } from "../helpers/postgres.ts";
@@ -225,6 +227,35 @@ describe.if(hasRedis)("on Redis", () => {
     return createRedisBus({ open, channel, log, ...(timing && { timing }) });
   };
   remoteContract("redis", () => redisUrl, redis);
+
+  /** As a server opens it, with the database number of its address. */
+  const deployed = async (number: string) => {
+    const REDIS_URL = Object.assign(new URL(redisUrl), { pathname: number }).href;
+    return kept(await openBus(parseEnv({ REDIS_URL }), log));
+  };
+
+  test("deployments on two database numbers do not hear each other", async () => {
+    const [own, same, other] = await Promise.all(["/7", "/7", "/8"].map(deployed));
+    if (!own || !same || !other) throw new Error("there are three");
+    const [near, far] = [listen(same, channel), listen(other, channel)];
+    await Promise.all([own, same, other].map((bus) => bus.ready()));
+    own.publish(channel, "theirs");
+    await near.until(({ heard }) => heard.length === 1);
+    other.publish(channel, "its own");
+    await far.until(({ heard }) => heard.length > 0);
+    expect([near.heard, far.heard]).toEqual([["theirs"], ["its own"]]);
+  });
+
+  test("a database number that the server has not is said, and not taken for another", async () => {
+    const bus = await deployed("/999999");
+    let isReady = false;
+    void bus.ready().then(() => {
+      isReady = true;
+    });
+    while (lines.length === 0) await Bun.sleep(5);
+    expect(lines).toMatchObject([{ level: "warn", err: { message: expect.stringContaining("out of range") } }]);
+    expect(isReady).toBe(false);
+  });
 
   test("one that hears nothing of what it sends says so, once", async () => {
     const deaf = () => {

@@ -200,6 +200,19 @@ export const sharedBusCases: BusCase[] = [
     },
   },
   {
+    name: "what is published by one that is closed before its connection stood, as by a command, reaches the others",
+    async run(open) {
+      const b = open();
+      const topic = newTopic();
+      const ear = listen(b, topic);
+      await b.ready();
+      const a = open();
+      a.publish(topic, "early");
+      await a.close();
+      await ear.until(({ heard }) => heard.length === 1);
+    },
+  },
+  {
     name: "an instance that starts is told that it may have missed something, as far as it listened by then",
     async run(open) {
       const bus = open();

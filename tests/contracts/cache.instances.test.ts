@@ -134,11 +134,47 @@ describe.if(hasRedis)("two instances on one Redis", () => {
     expect(await one.get(key)).toBe("second");
   }, 10_000);
 
+  test("a load that never ends gives its lease up after half a minute", async () => {
+    const clock = movingClock();
+    const [one, two] = [await instance({ clock }), await instance({ clock })];
+    const key = newName();
+    const hung = gate<string>();
+    void one.remember(key, hung.load, minute);
+    await hung.begun;
+    clock.move(30_000);
+    const began = performance.now();
+    expect(await two.remember(key, () => "made", minute)).toBe("made");
+    expect(performance.now() - began).toBeLessThan(6_000);
+    expect(await (await instance({ clock })).get(key)).toBe("made");
+  }, 10_000);
+
+  test("what cannot be kept is not made by one instance after another", async () => {
+    const instances = await Promise.all(Array.from({ length: 5 }, () => instance()));
+    for (const [made, options] of [
+      [() => null, minute],
+      [() => "made", { ttlMs: 0 }],
+      [() => Promise.reject(new Error("the source is down")), minute],
+    ] as const) {
+      const key = newName();
+      const state = { loading: 0, most: 0, loads: 0 };
+      const load = async () => {
+        state.loads++;
+        state.most = Math.max(state.most, ++state.loading);
+        await new Promise((done) => setTimeout(done, 300));
+        state.loading--;
+        return made();
+      };
+      await Promise.allSettled(instances.map((cache) => cache.remember(key, load, options)));
+      // The first alone, then all who have waited for it.
+      expect(state).toEqual({ loading: 0, most: 4, loads: 5 });
+    }
+  });
+
   test("an instance that dies while it loads holds the others up for the time of its lease", async () => {
     const dead = createRedisStore({ url: redisUrl, prefix });
     await dead.opened;
     const key = newName();
-    expect(await dead.leases?.take(`e::${key}`, "of the dead", 300)).toEqual({ taken: true, text: null });
+    expect(await dead.leases?.take(`e::${key}`, "of the dead", 300)).toEqual({ holder: "of the dead", text: null });
     await dead.close();
     const cache = await instance();
     const began = performance.now();
@@ -294,6 +330,21 @@ describe.if(hasRedis)("a Redis that is away", () => {
       expect(await space.get(key)).toBe("kept again");
     }, 15_000);
   }
+
+  test.each([
+    ["redis://127.0.0.1:1", "ECONNREFUSED"],
+    [redisUrl.replace("//", "//nobody:not-the-password@"), "WRONGPASS"],
+  ])("is logged with the reason, and without a password: %s", async (url, reason) => {
+    const lines: string[] = [];
+    const cache = await instance({ url, print: (line) => lines.push(line) });
+    await cache.get("k");
+    await until(async () => {
+      await cache.get("k");
+      return lines.length > 0;
+    });
+    expect(lines.join()).toContain(reason);
+    expect(lines.join()).not.toContain("not-the-password");
+  });
 
   test("what was deleted, set or invalidated meanwhile is not found when it is back", async () => {
     for (const form of ["redis", "two-level"] as const) {

@@ -53,6 +53,56 @@ export const loadCases: CacheCase[] = [
     },
   },
   {
+    name: "a load whose value is not kept removes the old one, which then covers for nothing",
+    async run(cache, clock) {
+      const options = { ttlMs: 1_000, staleMs: 60_000, graceMs: 120_000 };
+      for (const next of [null, undefined, "x".repeat(1_048_577)]) {
+        for (const pastMs of [1_500, 61_500]) {
+          const key = newName();
+          const load = source(() => next as unknown);
+          await cache.remember(key, () => "old", options);
+          clock.move(pastMs);
+          if (pastMs < options.staleMs) assert.equal(await cache.remember(key, load, options), "old");
+          await until(async () => (await cache.remember(key, load, options)) === next);
+          load.state.failing = true;
+          await assert.rejects(cache.remember(key, load, options), /the source is down/);
+        }
+      }
+    },
+  },
+  {
+    name: "a load that has taken half a minute is not waited for by those who come then, and keeps nothing",
+    async run(cache, clock) {
+      const key = newName();
+      const options = { ttlMs: 3_600_000 };
+      const hung = gate<string>();
+      const waiting = cache.remember(key, hung.load, options);
+      await hung.begun;
+      clock.move(30_000);
+      assert.equal(await cache.remember(key, () => "later", options), "later");
+      hung.resolve("at last");
+      assert.equal(await waiting, "at last");
+      assert.equal(await cache.get(key), "later");
+    },
+  },
+  {
+    name: "a load that never ends does not keep a stale value from being made anew",
+    async run(cache, clock) {
+      const key = newName();
+      const options = { ttlMs: 1_000, staleMs: 3_600_000 };
+      await cache.remember(key, () => "old", options);
+      clock.move(1_000);
+      const hung = gate<string>();
+      assert.equal(await cache.remember(key, hung.load, options), "old");
+      await hung.begun;
+      clock.move(30_000);
+      await until(async () => (await cache.remember(key, () => "new", options)) === "new");
+      hung.resolve("at last");
+      await new Promise((done) => setTimeout(done, 5));
+      assert.equal(await cache.get(key), "new");
+    },
+  },
+  {
     name: "within the grace time a value covers for a source that fails, which is left alone for a second then",
     async run(cache, clock) {
       const key = newName();

@@ -11,6 +11,7 @@ import { underNode } from "../helpers/nodes.ts";
 import { allHold } from "../helpers/peer.ts";
 import { redisAnswers, redisUrl } from "../helpers/redis.ts";
 import { cacheCases } from "./cache.ts";
+import { source } from "./cache.world.ts";
 import { movingClock } from "./limits.ts";
 
 const quiet = createConsoleLog({ level: "silent", clock: movingClock() });
@@ -66,6 +67,47 @@ describe("memory", () => {
     expect(cache.metrics().namespaces[""]?.eviction).toBe(100 - entries + 1);
   });
 
+  const numbers = Array.from({ length: 500 }, (_, i) => i);
+  test.each<[string, number, () => unknown, number]>([
+    ["texts", 10_000, () => ({ name: "x".repeat(1_000) }), 0],
+    ["small arrays", 150, () => numbers.map((n) => [n]), 0],
+    ["points", 150, () => ({ points: numbers.map((n) => [n / 7, n / 9]) }), 0],
+    ["long arrays", 300, () => [...numbers, ...numbers], 0],
+    ["small objects", 300, () => numbers.map((n) => ({ n })), 0],
+    ["tags", 5_000, () => 1, 10],
+  ])("what is counted is at least half of what it takes, and at most twice: %s", async (_, count, make, tags) => {
+    const cache = open({ form: "memory", store: null, memory: { maxEntries: count, maxBytes: 1e9 } });
+    Bun.gc(true);
+    const before = process.memoryUsage().heapUsed;
+    for (let i = 0; i < count; i++) {
+      const names = numbers.slice(0, tags).map((n) => `customer:${i}:order:${n}:0123456789abcdef0123456789abcdef`);
+      await cache.set(`${i}`, make(), { ttlMs: 1_000, tags: names });
+    }
+    Bun.gc(true);
+    const { entries = 0, bytes = 0 } = cache.metrics().memory ?? {};
+    const taken = process.memoryUsage().heapUsed - before;
+    expect(entries).toBe(count);
+    expect(bytes / taken).toBeGreaterThan(0.5);
+    expect(bytes / taken).toBeLessThan(2);
+  });
+
+  test("tags that nobody uses, and values that are not used, do not make the others be forgotten", async () => {
+    const cache = open({ form: "memory", store: null, memory: { maxEntries: 22_000, maxBytes: 1e9 } });
+    const load = source((n) => n);
+    const hour = { ttlMs: 3_600_000 };
+    const ask = (i: number) => cache.remember(`${i}`, load, { ...hour, tags: [`customer:${i}`, "all"] });
+    for (let i = 0; i < 22_000; i++) await ask(i);
+    for (let i = 0; i < 50_000; i++) await cache.invalidateTag(`nobody:${i}`);
+    for (let i = 0; i < 22_000; i++) await ask(i);
+    expect(load.state.loads).toBe(22_000);
+    // Those that come now take the place of the tags that were used longest ago, and "all" is not among them.
+    for (let i = 22_000; i < 80_000; i++) await ask(i);
+    await cache.invalidateTag("nobody");
+    load.state.loads = 0;
+    for (let i = 79_000; i < 80_000; i++) await ask(i);
+    expect(load.state.loads).toBe(0);
+  });
+
   test("chance takes up to a tenth of a value's time away", async () => {
     const clock = movingClock();
     const cache = open({ form: "memory", store: null, clock, random: () => 0.5 });
@@ -75,6 +117,16 @@ describe("memory", () => {
     clock.move(1);
     expect(await cache.get("k")).toBeUndefined();
   });
+
+  test("a load in the background that never ends does not keep the cache from being closed", async () => {
+    const clock = movingClock();
+    const cache = open({ form: "memory", store: null, clock });
+    const options = { ttlMs: 1_000, staleMs: 1_000 };
+    await cache.remember("k", () => "old", options);
+    clock.move(1_000);
+    expect(await cache.remember("k", () => new Promise<string>(() => {}), options)).toBe("old");
+    await cache.close();
+  }, 4_000);
 
   test("instances without a store hear of changes by the bus, and forget all when they may have missed some", async () => {
     const bus = listenedBus();

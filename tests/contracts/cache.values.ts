@@ -41,10 +41,15 @@ export const valueCases: CacheCase[] = [
         `${"x".repeat(9_000)}${name}2`,
       ];
       keys.push(`${"/".repeat(350)}${name}1`, `${"/".repeat(350)}${name}2`, `\ud800${name}`);
+      keys.push(`\ud801${name}`, `\ufffd${name}`, `${"x".repeat(500)}${name}\ud800`, `${"x".repeat(500)}${name}\ud801`);
       await Promise.all(keys.map((key) => cache.set(key, key, minute)));
       for (const key of keys) assert.equal(await cache.get(key), key);
       await cache.delete(keys[0] as string);
       assert.equal(await cache.get(keys[1] as string), keys[1]);
+      // Tags that UTF-8 would take for one another do not either.
+      await cache.set(keys[1] as string, 1, { ...minute, tags: [`\ud800${name}`] });
+      await cache.invalidateTag(`\ud801${name}`);
+      assert.equal(await cache.get(keys[1] as string), 1);
     },
   },
   {
@@ -59,6 +64,9 @@ export const valueCases: CacheCase[] = [
       }, TypeError);
       assert.throws(() => (answered.list as unknown[]).push(4), TypeError);
       assert.deepEqual(await cache.get(key), { list: [{ n: 1 }] });
+      const unkept = await cache.remember(newName(), () => ({ at: new Date(0) }), { ttlMs: 0 });
+      assert.deepEqual(unkept, { at: "1970-01-01T00:00:00.000Z" });
+      assert.ok(Object.isFrozen(unkept));
     },
   },
   {
@@ -130,6 +138,20 @@ export const valueCases: CacheCase[] = [
       const other = newName();
       for (let i = 0; i < 2; i++) assert.equal(await cache.remember(other, nothing, options), undefined);
       assert.equal(nothing.state.loads, 2);
+    },
+  },
+  {
+    name: "beyond its time null is neither answered at once nor for a source that fails",
+    async run(cache, clock) {
+      const key = newName();
+      const options = { ...minute, staleMs: 60_000, graceMs: 60_000, nullTtlMs: 500 };
+      const load = source((n) => (n === 1 ? null : "there is one"));
+      assert.equal(await cache.remember(key, load, options), null);
+      clock.move(500);
+      load.state.failing = true;
+      await assert.rejects(cache.remember(key, load, options), /the source is down/);
+      load.state.failing = false;
+      assert.equal(await cache.remember(key, load, options), "there is one");
     },
   },
   {

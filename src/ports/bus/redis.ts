@@ -35,12 +35,10 @@ export const createRedisBus = ({ open, channel, ...rest }: RedisBusOptions): Bus
 
 function connect(open: () => RedisChannel, channel: string, { payload, lost }: LinkEvents) {
   const [listens, sends] = [open(), open()];
-  let reason = new Error("the connection was closed");
   for (const client of [listens, sends]) {
-    client.on("error", (error) => {
-      reason = error;
-    });
-    client.on("close", () => lost(reason));
+    // One without a close after it is that of a database number which this Redis has not: the client goes on in another one.
+    client.on("error", lost);
+    client.on("close", () => lost(new Error("the connection was closed")));
   }
   listens.on("message", (_, text) => payload(text));
   return {

@@ -194,6 +194,8 @@ export function createRemoteBus({
       clearInterval(pulse);
       clearTimeout(retry);
       clear();
+      // A command can be done before its bus is connected.
+      if (waiting.length > 0 && !up && attempts === 0) await within(CLOSE_MS, first.promise).catch(() => {});
       if (sending) await within(CLOSE_MS, sending).catch(() => {});
       const last = link;
       link = null;

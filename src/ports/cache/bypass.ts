@@ -1,5 +1,5 @@
 /** A store that may be away or slow, made into one that never rejects and always answers in time: null stands for "no answer". */
-import type { Clock } from "../../core/clock.ts";
+import { type Clock, isWithin, unref } from "../../core/clock.ts";
 import type { Log } from "../log/port.ts";
 import type { CacheStore } from "./port.ts";
 
@@ -9,11 +9,13 @@ export interface BoundedStore {
   add(key: string, text: string, keepMs: number): Promise<string | null>;
   remove(keys: readonly string[]): Promise<void>;
   leases: {
-    take(key: string, token: string, leaseMs: number): Promise<{ taken: boolean; text: string | null } | null>;
+    take(key: string, token: string, leaseMs: number): Promise<{ holder: string; text: string | null } | null>;
     renew(key: string, token: string, leaseMs: number): Promise<void>;
     fill(key: string, token: string, text: string, keepMs: number): Promise<boolean | null>;
+    clear(key: string, token: string): Promise<boolean | null>;
     release(key: string, token: string): Promise<void>;
   } | null;
+  /** Tries once more to remove what is owed. */
   close(): Promise<void>;
 }
 
@@ -22,6 +24,10 @@ interface BypassOptions {
   log: Log;
   /** How long the store may take for one command, in milliseconds. */
   timeoutMs: number;
+  /** Whether removals that are owed are tried again without a call. Not on Workers, where a timer ends with its request. */
+  retries: boolean;
+  /** Told of removals that were made up for: until then others have found what was to be gone. */
+  onLate: (keys: readonly string[]) => void;
 }
 
 /** After a command that failed, how long no other is tried, so that a slow store does not slow every request. Then one tries. */
@@ -29,43 +35,72 @@ const REST_MS = 1_000;
 const WARN_EVERY_MS = 60_000;
 
 /**
- * Removals that a store could not take are made up for before anything else is asked of it. Beyond this many the first are given up; what
- * they should have removed lives until its own time.
+ * Removals that a store could not take are made up for before anything else is asked of it, and without a call every second: whoever has
+ * invalidated something may not come again, and the others would go on with the old value. Beyond this many the first are given up; what they
+ * should have removed lives until its own time.
  */
 const MAX_OWED = 10_000;
 
-export function bypassing(store: CacheStore, { clock, log, timeoutMs }: BypassOptions): BoundedStore {
-  const owed = new Set<string>();
+/** One object for each time that a removal is owed: one that is answered late pays for nothing that came to be owed after it. */
+interface Debt {
+  late: boolean;
+}
+
+export function bypassing(store: CacheStore, options: BypassOptions): BoundedStore {
+  const { clock, log, timeoutMs, retries, onLate } = options;
+  const owed = new Map<string, Debt>();
+  let retry: ReturnType<typeof setTimeout> | undefined;
+  let open = true;
   let failing = false;
   let triedAt = Number.NEGATIVE_INFINITY;
   let warnedAt = Number.NEGATIVE_INFINITY;
   let bypassed = 0;
 
-  function owe(keys: readonly string[]) {
-    for (const key of keys) owed.add(key);
-    for (const key of owed) {
+  function owe(keys: readonly string[], late: boolean) {
+    for (const key of keys) owed.set(key, { late });
+    for (const key of owed.keys()) {
       if (owed.size <= MAX_OWED) break;
       owed.delete(key);
     }
+    if (late) payLater();
+  }
+
+  async function pay(): Promise<void> {
+    const debts = [...owed];
+    await store.remove(debts.map(([key]) => key));
+    const paid = debts.filter(([key, debt]) => owed.get(key) === debt);
+    for (const [key] of paid) owed.delete(key);
+    const late = paid.filter(([, debt]) => debt.late);
+    if (late.length > 0) onLate(late.map(([key]) => key));
+  }
+
+  function payLater() {
+    if (!retries || !open || retry !== undefined) return;
+    const again = async () => {
+      if (owed.size > 0) await attempt(pay);
+      retry = undefined;
+      if (owed.size > 0) payLater();
+    };
+    retry = unref(setTimeout(again, REST_MS));
   }
 
   async function settled<T>(work: () => Promise<T>): Promise<T> {
-    if (owed.size === 0) return work();
-    const keys = [...owed];
-    await store.remove(keys);
-    for (const key of keys) owed.delete(key);
+    if (owed.size > 0) await pay();
     return work();
   }
 
   async function ask<T>(work: () => Promise<T>): Promise<T | null> {
-    const now = clock.now();
-    if (failing && now - triedAt < REST_MS) {
+    if (failing && isWithin(REST_MS, triedAt, clock.now())) {
       bypassed++;
       return null;
     }
-    triedAt = now;
+    return attempt(() => settled(work));
+  }
+
+  async function attempt<T>(work: () => Promise<T>): Promise<T | null> {
+    triedAt = clock.now();
     try {
-      const answer = await inTime(settled(work), timeoutMs);
+      const answer = await inTime(work(), timeoutMs);
       failing = false;
       return answer;
     } catch (error) {
@@ -78,7 +113,7 @@ export function bypassing(store: CacheStore, { clock, log, timeoutMs }: BypassOp
 
   function warn(error: unknown) {
     const now = clock.now();
-    if (now - warnedAt < WARN_EVERY_MS) return;
+    if (isWithin(WARN_EVERY_MS, warnedAt, now)) return;
     log.warn({ err: error, bypassed }, "the store of the cache does not answer: it is bypassed");
     warnedAt = now;
     bypassed = 0;
@@ -93,26 +128,33 @@ export function bypassing(store: CacheStore, { clock, log, timeoutMs }: BypassOp
         return true;
       });
       // What was there before is outdated.
-      if (!written) owe([key]);
+      if (!written) owe([key], true);
     },
     add: (key, text, keepMs) => ask(() => store.add(key, text, keepMs)),
     async remove(keys) {
-      owe(keys);
-      if ((await ask(async () => true)) === null) owe(keys);
+      owe(keys, false);
+      if ((await ask(async () => true)) === null) owe(keys, true);
     },
     leases: leases
       ? {
           take: (key, token, leaseMs) => ask(() => leases.take(key, token, leaseMs)),
           renew: async (key, token, leaseMs) => void (await ask(() => leases.renew(key, token, leaseMs))),
           fill: (key, token, text, keepMs) => ask(() => leases.fill(key, token, text, keepMs)),
+          clear: (key, token) => ask(() => leases.clear(key, token)),
           release: async (key, token) => void (await ask(() => leases.release(key, token))),
         }
       : null,
-    close: () => store.close(),
+    async close() {
+      open = false;
+      clearTimeout(retry);
+      if (owed.size > 0) await attempt(pay);
+      await store.close();
+    },
   };
 }
 
-function inTime<T>(work: Promise<T>, ms: number): Promise<T> {
+/** Rejects when the work takes longer. */
+export function inTime<T>(work: Promise<T>, ms: number): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
     work.then(resolve, reject).finally(() => clearTimeout(timer));

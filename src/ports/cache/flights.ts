@@ -1,9 +1,9 @@
 /** What is under way: finds, and the loads that all callers of a key share. A change of a key or a tag voids what began before it. */
-import type { Clock } from "../../core/clock.ts";
+import { type Clock, isWithin } from "../../core/clock.ts";
 import type { Log } from "../log/port.ts";
 import type { Entry } from "./entry.ts";
 import type { Loader } from "./load.ts";
-import type { Outcome, RememberOptions } from "./port.ts";
+import { MAX_LOAD_MS, type Outcome, type RememberOptions } from "./port.ts";
 import type { Shelf, Work } from "./shelf.ts";
 
 /** A find and, when it comes to that, a load. */
@@ -19,7 +19,7 @@ interface Answer {
 }
 
 export interface Flights {
-  /** The latest of the key that is not voided. Its old value is for everybody; its answer is not on Workers. */
+  /** The latest of the key that is neither voided nor too old. Its old value is for everybody; its answer is not on Workers. */
   of(key: string): Flight | undefined;
   start(key: string, load: () => unknown, options: RememberOptions): Flight;
   /** A find alone. */
@@ -46,22 +46,28 @@ const MAX_UNDERWAY = 50_000;
 export function createFlights({ clock, log, shelf, loader, background }: FlightsOptions): Flights {
   const underway = new Set<Work>();
   const latest = new Map<string, Flight>();
+  /** When the load of a key failed. */
   const resting = new Map<string, number>();
 
   function rest(key: string) {
     if (resting.size >= MAX_RESTING) resting.clear();
-    resting.set(key, clock.now() + REST_MS);
+    resting.set(key, clock.now());
   }
 
   function begin(one: Work) {
     if (underway.size >= MAX_UNDERWAY) {
       for (const oldest of underway) {
-        oldest.voided = true;
-        underway.delete(oldest);
+        giveUp(oldest);
         break;
       }
     }
     underway.add(one);
+  }
+
+  function giveUp(one: Work) {
+    one.voided = true;
+    one.release?.();
+    underway.delete(one);
   }
 
   function end(flight: Flight) {
@@ -75,7 +81,7 @@ export function createFlights({ clock, log, shelf, loader, background }: Flights
     if (!found) return made(flight, load, options);
     const old: Answer = { value: found.value, outcome: "stale" };
     if (now < found.freshUntil) return { ...old, outcome: flight.bypassed ? "bypass" : "hit" };
-    if (now < (resting.get(flight.key) ?? 0)) return old;
+    if (isWithin(REST_MS, resting.get(flight.key) ?? Number.NEGATIVE_INFINITY, now)) return old;
 
     const making = made(flight, load, options).then(
       (answer) => {
@@ -107,11 +113,17 @@ export function createFlights({ clock, log, shelf, loader, background }: Flights
   });
 
   return {
-    of: (key) => latest.get(key),
+    of(key) {
+      const flight = latest.get(key);
+      if (!flight || isWithin(MAX_LOAD_MS, flight.began, clock.now())) return flight;
+      latest.delete(key);
+      giveUp(flight);
+      return undefined;
+    },
 
     start(key, load, options) {
       const flight: Flight = {
-        ...work(key, options.tags ?? []),
+        ...work(key, options.tags ?? [], clock.now()),
         meanwhile: null,
         answer: undefined as never,
       };
@@ -124,7 +136,7 @@ export function createFlights({ clock, log, shelf, loader, background }: Flights
     },
 
     async find(key) {
-      const finding = work(key, []);
+      const finding = work(key, [], clock.now());
       begin(finding);
       const entry = await shelf.find(finding);
       underway.delete(finding);
@@ -142,10 +154,12 @@ export function createFlights({ clock, log, shelf, loader, background }: Flights
   };
 }
 
-const work = (key: string, tags: readonly string[]): Work => ({
+const work = (key: string, tags: readonly string[], began: number): Work => ({
   key,
   tags,
+  began,
   voided: false,
+  replaces: false,
   release: null,
   bypassed: false,
 });

@@ -1,8 +1,8 @@
 /** Makes the value of a key once: takes the lease that all instances share, or waits for whoever has it; loads; keeps. */
-import type { Clock } from "../../core/clock.ts";
+import { type Clock, isWithin } from "../../core/clock.ts";
 import type { BoundedStore } from "./bypass.ts";
 import { type Entry, entryOf, jsonOf } from "./entry.ts";
-import type { Lifetime, Outcome, RememberOptions } from "./port.ts";
+import { type Lifetime, MAX_LOAD_MS, type Outcome, type RememberOptions } from "./port.ts";
 import { type Made, type Shelf, storeKey, type Work } from "./shelf.ts";
 import type { Tags } from "./tags.ts";
 
@@ -37,6 +37,7 @@ export interface Loader {
 
 export function createLoader({ clock, random, store, shelf, tags, count }: LoaderOptions): Loader {
   const leases = store?.leases ?? null;
+  const inTime = ({ began }: Work) => isWithin(MAX_LOAD_MS, began, clock.now());
 
   function entryFor(json: string, options: RememberOptions, versions: readonly string[]): Entry {
     const madeAt = clock.now();
@@ -47,22 +48,28 @@ export function createLoader({ clock, random, store, shelf, tags, count }: Loade
     return entryOf(json, { madeAt, freshUntil, staleUntil, keptUntil, tags: names, versions });
   }
 
-  /** Resolves with the lease, or with what another instance has made. Neither: the store does not answer, or the other one takes too long. */
+  /**
+   * Resolves with the lease, or with what another instance has made. Neither: the store does not answer, the other one takes too long, or it
+   * has kept nothing and somebody else makes the value now. What could not be kept once is not waited for again: all who waited load together
+   * instead of one after another.
+   */
   async function lease(work: Work): Promise<{ token: string } | { entry: Entry } | null> {
     if (!leases) return null;
     const token = crypto.randomUUID();
     const key = storeKey(work.key);
     const began = performance.now();
+    let awaited: string | null = null;
     for (let pause = FIRST_LOOK_MS; ; pause = Math.min(pause * 2, LAST_LOOK_MS)) {
       const answer = await leases.take(key, token, LEASE_MS);
       if (!answer) return null;
       const entry = await shelf.current(work, answer.text);
       if (entry) {
-        if (answer.taken) await leases.release(key, token);
+        if (answer.holder === token) await leases.release(key, token);
         return { entry };
       }
-      if (answer.taken) return { token };
-      if (performance.now() - began > WAIT_MS) return null;
+      if (answer.holder === token) return { token };
+      awaited ??= answer.holder;
+      if (answer.holder !== awaited || performance.now() - began > WAIT_MS) return null;
       await new Promise((resolve) => setTimeout(resolve, pause));
     }
   }
@@ -78,12 +85,13 @@ export function createLoader({ clock, random, store, shelf, tags, count }: Loade
   }
 
   function shaped(key: string, value: unknown, options: RememberOptions, { tagState, versions }: Before): Shaped {
-    const ttlMs = value === null ? (options.nullTtlMs ?? 0) : options.ttlMs;
-    if (value === undefined || ttlMs <= 0) return { value, kept: null };
+    // "There is none" may cease to be so at any moment, and is not what a source that fails is covered for with.
+    const times = value === null ? { ...options, ttlMs: options.nullTtlMs ?? 0, staleMs: 0, graceMs: 0 } : options;
+    if (value === undefined) return { value, kept: null };
     const json = jsonOf(value);
-    const entry = entryFor(json, { ...options, ttlMs }, versions ?? []);
+    const entry = entryFor(json, times, versions ?? []);
     if (json.length > MAX_VALUE) count("oversize", key);
-    const fits = versions !== null && json.length <= MAX_VALUE;
+    const fits = versions !== null && times.ttlMs > 0 && json.length <= MAX_VALUE;
     return { value: entry.value, kept: fits ? { entry, json, tagState } : null };
   }
 
@@ -94,8 +102,12 @@ export function createLoader({ clock, random, store, shelf, tags, count }: Loade
 
   async function make(work: Work, load: () => unknown, options: RememberOptions, token: string | null) {
     const asOf = await before(options.tags);
-    const { value, kept } = shaped(work.key, await run(work, load), options, asOf);
-    return { value, filled: kept !== null && (await shelf.fill(work, kept, token)) };
+    const loaded = await run(work, load);
+    if (!inTime(work)) work.voided = true;
+    const { value, kept } = shaped(work.key, loaded, options, asOf);
+    // Whether the old value still holds cannot be told either.
+    if (asOf.versions === null) return { value, ended: false };
+    return { value, ended: await (kept ? shelf.fill(work, kept, token) : shelf.clear(work, token)) };
   }
 
   return {
@@ -106,7 +118,11 @@ export function createLoader({ clock, random, store, shelf, tags, count }: Loade
       const token = got?.token ?? null;
       const key = storeKey(work.key);
       if (token === null) return (await make(work, load, options, null)).value;
-      const renewal = setInterval(() => leases?.renew(key, token, LEASE_MS), LEASE_MS / 3);
+      const renew = () => {
+        if (inTime(work)) void leases?.renew(key, token, LEASE_MS);
+        else clearInterval(renewal);
+      };
+      const renewal = setInterval(renew, LEASE_MS / 3);
       let held = true;
       const end = () => {
         held = false;
@@ -119,8 +135,8 @@ export function createLoader({ clock, random, store, shelf, tags, count }: Loade
       };
       work.release = release;
       try {
-        const { value, filled } = await make(work, load, options, token);
-        if (filled) end();
+        const { value, ended } = await make(work, load, options, token);
+        if (ended) end();
         return value;
       } finally {
         if (held) await release();

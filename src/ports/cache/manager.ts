@@ -2,7 +2,7 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Bus } from "../bus/port.ts";
 import type { Log } from "../log/port.ts";
-import { bypassing } from "./bypass.ts";
+import { bypassing, inTime } from "./bypass.ts";
 import { bounded } from "./entry.ts";
 import { createFlights } from "./flights.ts";
 import { createLoader } from "./load.ts";
@@ -41,6 +41,8 @@ export interface CacheOptions {
 }
 
 const TOPIC = "cache";
+/** A load in the background may never end; the end of a process is not to wait for it. */
+const CLOSE_MS = 2_000;
 const none: readonly string[] = [];
 
 export function createCache(options: CacheOptions): Cache {
@@ -50,9 +52,10 @@ export function createCache(options: CacheOptions): Cache {
     const colon = full.indexOf(":");
     counting.count(full.slice(0, colon), type, full.slice(colon + 1));
   };
-  const store = options.store && bypassing(options.store, { clock, log, timeoutMs: storeTimeoutMs });
+  const timeoutMs = storeTimeoutMs;
+  const store = options.store && bypassing(options.store, { clock, log, timeoutMs, retries: sharesWork, onLate });
   const memory = options.memory && createMemory({ ...options.memory, onEvicted: (key) => count("eviction", key) });
-  const tags = createTags({ store, clock });
+  const tags = createTags({ store, clock, maxEntries: options.memory?.maxEntries ?? 0 });
   const shelf = createShelf({ clock, memory, store, tags });
   const loader = createLoader({ clock, random, store, shelf, tags, count });
 
@@ -90,10 +93,15 @@ export function createCache(options: CacheOptions): Cache {
   });
   const tell = (kind: "k" | "t", name: string) => bus.publish(TOPIC, `${self} ${kind} ${name}`);
 
+  /** The others were told at once, and may have read again what was still there. The store's keys are `e:<key>` and `t:<tag>`. */
+  function onLate(keys: readonly string[]) {
+    for (const key of keys) tell(key.startsWith("t:") ? "t" : "k", key.slice(2));
+  }
+
   function space(name: string): Cache {
     const counts = counting.of(name);
     const prefix = `${name}:`;
-    const fullOf = (key: string) => (key.length < 300 ? prefix + key : bounded(prefix + key));
+    const fullOf = (key: string) => (key.length < 300 && key.isWellFormed() ? prefix + key : bounded(prefix + key));
 
     async function slowly<T>(full: string, load: () => T, options: RememberOptions): Promise<never> {
       const latest = flights.of(full);
@@ -180,9 +188,9 @@ export function createCache(options: CacheOptions): Cache {
       capabilities: capabilities[form],
       async close() {
         unsubscribe();
-        await Promise.allSettled(pending);
+        await inTime(Promise.allSettled(pending), CLOSE_MS).catch(() => {});
         memory?.clear();
-        await options.store?.close();
+        await store?.close();
       },
     };
   }

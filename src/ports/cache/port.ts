@@ -24,7 +24,7 @@ export interface Cache {
   set<T>(key: string, value: T, options: Lifetime): Promise<Frozen<T>>;
   /**
    * The kept value, or that of `load`, which is then kept. Rejects with the load's own error when there is nothing to answer in its place.
-   * `load` may return undefined: that is answered and not kept.
+   * `load` may return undefined: that is answered and not kept. What was kept before is gone then, as with all that cannot be kept.
    */
   remember<T>(key: string, load: () => Promise<T> | T, options: RememberOptions): Promise<Frozen<T>>;
   delete(key: string): Promise<void>;
@@ -52,7 +52,7 @@ export interface RememberOptions extends Lifetime {
   staleMs?: number;
   /** How long after `ttlMs` it is answered when no new value can be made. Default: `staleMs`. */
   graceMs?: number;
-  /** How long a load's `null` is current, in place of `ttlMs`. Default: it is not kept. */
+  /** How long a load's `null` is answered, in place of all other times. Default: it is not kept. */
   nullTtlMs?: number;
 }
 
@@ -102,6 +102,12 @@ export interface Metrics {
 /** How long what was read from the store is believed without asking again, and hence the bound on learning of a change without a bus. */
 export const TRUST_MS = 5_000;
 
+/**
+ * How long a load may take for others to join it and for its value to be kept. One that never ends (a connection that hangs) would otherwise
+ * keep its key from being made for ever. Beyond this it only answers those who have waited, if it ends at all.
+ */
+export const MAX_LOAD_MS = 30_000;
+
 /** What differs between the forms of the cache. */
 export interface CacheCapabilities {
   /** Whether instances share what is kept. */
@@ -144,8 +150,8 @@ export interface CacheStore {
 
 /** The right of one instance to make the value of a key. It ends by itself, so that an instance that dies holds nobody up. */
 export interface Leases {
-  /** Takes the lease if it is free; answers also what is kept under the key, as of the same moment. */
-  take(key: string, token: string, leaseMs: number): Promise<{ taken: boolean; text: string | null }>;
+  /** Takes the lease if it is free. Answers the token of whoever has it then, and what is kept under the key, as of the same moment. */
+  take(key: string, token: string, leaseMs: number): Promise<{ holder: string; text: string | null }>;
   /** Holds it for longer, if it is still held. */
   renew(key: string, token: string, leaseMs: number): Promise<void>;
   /**
@@ -153,5 +159,7 @@ export interface Leases {
    * it failed; then the text may be outdated and is not kept.
    */
   fill(key: string, token: string, text: string, keepMs: number): Promise<boolean>;
+  /** Removes what is kept and ends the lease, if it is still held. */
+  clear(key: string, token: string): Promise<boolean>;
   release(key: string, token: string): Promise<void>;
 }

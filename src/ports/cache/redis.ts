@@ -25,12 +25,15 @@ const CLIENT = {
 
 /** KEYS: the entry, its lease. ARGV: the token, and what else the operation needs. Each is run by Redis alone. */
 const scripts = {
-  take: `local taken = redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2])
-return {taken and 1 or 0, redis.call('GET', KEYS[1])}`,
+  take: `redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2])
+return {redis.call('GET', KEYS[2]), redis.call('GET', KEYS[1])}`,
   renew: `if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('PEXPIRE', KEYS[2], ARGV[2]) end`,
   fill: `if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 redis.call('DEL', KEYS[2])
+return 1`,
+  clear: `if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+redis.call('DEL', KEYS[1], KEYS[2])
 return 1`,
   release: `if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end`,
 };
@@ -45,40 +48,60 @@ export function createRedisStore({ url, prefix }: RedisStoreOptions): CacheStore
     redis.once("ready", () => resolve());
     redis.once("close", () => resolve());
   });
-  // Every failed command is reported by its caller; without a listener the client would print the connection's errors too.
-  redis.on("error", () => {});
+  // A command that fails for want of a connection says no more than that. Without a listener the client would print these errors itself.
+  let refusal: Error | null = null;
+  redis.on("error", (error: NodeJS.ErrnoException) => {
+    // Not the error itself, on which the client hangs the command, and so the password.
+    refusal = new Error(error.message || error.code);
+  });
+  redis.on("ready", () => {
+    refusal = null;
+  });
+  async function explained<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (refusal && error instanceof Error) error.cause ??= refusal;
+      throw error;
+    }
+  }
   const texts = createTexts(driver);
   const entryKey = (key: string) => `${prefix}:${encodedKey(key)}`;
   const leaseKey = (key: string) => `${prefix}:lease:${encodedKey(key)}`;
 
   /** ioredis sends a script's digest, and the script itself to a Redis that does not know it. */
   const run = (name: keyof typeof scripts, key: string, ...args: (string | number)[]) =>
-    (redis as unknown as Record<string, Run>)[command(name)]?.(entryKey(key), leaseKey(key), ...args);
+    explained(async () =>
+      (redis as unknown as Record<string, Run>)[command(name)]?.(entryKey(key), leaseKey(key), ...args),
+    );
   for (const [name, lua] of Object.entries(scripts)) redis.defineCommand(command(name), { numberOfKeys: 2, lua });
 
   return {
-    read: texts.read,
-    async write(key, text, keepMs) {
-      // First, and on the same connection: a load that is under way must not write over this.
-      const ended = redis.del(leaseKey(key));
-      await Promise.all([ended, texts.write(key, text, keepMs)]);
-    },
+    read: (keys) => explained(() => texts.read(keys)),
+    write: (key, text, keepMs) =>
+      explained(async () => {
+        // First, and on the same connection: a load that is under way must not write over this.
+        const ended = redis.del(leaseKey(key));
+        await Promise.all([ended, texts.write(key, text, keepMs)]);
+      }),
     async add(key, text, keepMs) {
-      const there = await redis.set(entryKey(key), text, "PX", Math.ceil(keepMs), "NX", "GET");
+      const expiry = ["PX", Math.ceil(keepMs)] as const;
+      const there = await explained(() => redis.set(entryKey(key), text, ...expiry, "NX", "GET"));
       return there ?? text;
     },
     async remove(keys) {
-      if (keys.length > 0) await redis.unlink(...keys.map(entryKey), ...keys.map(leaseKey));
+      if (keys.length > 0) await explained(() => redis.unlink(...keys.map(entryKey), ...keys.map(leaseKey)));
     },
     leases: {
       async take(key, token, leaseMs) {
-        const [taken, text] = (await run("take", key, token, leaseMs)) as [number, string | null];
-        return { taken: taken === 1, text };
+        const [holder, text] = (await run("take", key, token, leaseMs)) as [string, string | null];
+        return { holder, text };
       },
       async renew(key, token, leaseMs) {
         await run("renew", key, token, leaseMs);
       },
       fill: async (key, token, text, keepMs) => (await run("fill", key, token, text, Math.ceil(keepMs))) === 1,
+      clear: async (key, token) => (await run("clear", key, token)) === 1,
       async release(key, token) {
         await run("release", key, token);
       },

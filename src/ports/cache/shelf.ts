@@ -10,7 +10,10 @@ import type { Tags } from "./tags.ts";
 export interface Work {
   readonly key: string;
   readonly tags: readonly string[];
+  readonly began: number;
   voided: boolean;
+  /** An entry was found, which a load is to replace. */
+  replaces: boolean;
   /** Ends the lease that the work has: nobody is to wait for what will not be kept. */
   release: (() => void) | null;
   /** The store had to be asked, and did not answer. */
@@ -24,6 +27,8 @@ export interface Shelf {
   current(work: Work, text: string | null): Promise<Entry | null>;
   /** Keeps what a load has made. True: the lease was used up by it. */
   fill(work: Work, made: Made, lease: string | null): Promise<boolean>;
+  /** Removes what a load has replaced by a value that is not kept. True: the lease was used up by it. */
+  clear(work: Work, lease: string | null): Promise<boolean>;
   /** Keeps what a caller has set. */
   put(key: string, made: Made): Promise<void>;
   remove(key: string): Promise<void>;
@@ -58,6 +63,7 @@ export function createShelf({ clock, memory, store, tags }: ShelfOptions): Shelf
       memory?.delete(work.key);
       return null;
     }
+    work.replaces = true;
     if (!work.voided) memory?.put(work.key, entry, Math.min(entry.freshUntil, until, now + trustMs), tagState);
     return entry;
   }
@@ -93,6 +99,15 @@ export function createShelf({ clock, memory, store, tags }: ShelfOptions): Shelf
       else if (lease) filled = await store.leases.fill(storeKey(work.key), lease, encode(json, entry), keepMs);
       if (filled !== false && !work.voided) memory?.put(work.key, entry, trusted(entry), tagState);
       return filled === true;
+    },
+
+    async clear(work, lease) {
+      if (work.voided) return false;
+      let cleared: boolean | null = null;
+      if (store?.leases) cleared = lease === null ? null : await store.leases.clear(storeKey(work.key), lease);
+      else if (work.replaces) await store?.remove([storeKey(work.key)]);
+      if (cleared !== false && !work.voided) memory?.delete(work.key);
+      return cleared === true;
     },
 
     async put(key, { entry, json, tagState }) {

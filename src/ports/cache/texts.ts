@@ -8,7 +8,7 @@ const MAX_KEY = 450;
 
 /**
  * unstorage makes one key of `a/b`, `a:b` and `a::b`, cuts keys at `?`, and refuses dots between colons; so keys are encoded to what it
- * leaves alone. The letter before them keeps a key of dots from being one.
+ * leaves alone. The letter before them keeps a key of dots from being one. Keys of the manager are well-formed.
  */
 export function encodedKey(key: string): string {
   const encoded = `k${encodeURIComponent(key.toWellFormed())}`;
