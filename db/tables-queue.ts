@@ -145,7 +145,7 @@ export function defineQueue(kit: Kit) {
     timezone: kit.text().notNull(),
     jobName: kit.text().notNull(),
     pausedAt: kit.instant(),
-    /** What was due up to here has been looked after. It only moves on. */
+    /** What was due up to here has been looked after. It moves on, unless a clock had been wrong. */
     lastAt: kit.instant(),
     /** Null: no process has declared it for a while. */
     nextAt: kit.instant(),

@@ -83,9 +83,13 @@ export function createWork(deps: Deps, dispatch: Dispatch) {
     /** Takes no more jobs, and gives back what does not end within the time. */
     async stop(graceMs: number): Promise<void> {
       wakes.close();
-      await Promise.all([timer?.stop(), worker?.stop(graceMs), watch.stop()]);
-      news.close();
-      await minutes.close();
+      // What the last jobs have counted is written whatever holds up the others.
+      const counted = async () => {
+        await worker?.stop(graceMs);
+        news.close();
+        await minutes.close();
+      };
+      await Promise.all([timer?.stop(), counted(), watch.stop()]);
       await carrier?.close();
     },
   };

@@ -6,6 +6,9 @@ export interface Clock {
 
 export const systemClock: Clock = { now: () => Date.now() };
 
+/** Whether less than `ms` have passed since then. A clock that was set back does not make it longer. */
+export const isWithin = (ms: number, since: number, now: number): boolean => now >= since && now - since < ms;
+
 /** A timer that does not keep the process alive. Workers' timers are numbers, and keep nothing. */
 export function unref<T>(timer: T): T {
   (timer as { unref?: () => void }).unref?.();

@@ -5,6 +5,8 @@ import { toInstant } from "../../src/core/clock.ts";
 import { newId } from "../../src/core/id.ts";
 import { createAlertWatch } from "../../src/modules/jobs/alerts.ts";
 import { defineJob } from "../../src/ports/queue/define.ts";
+import { oldestWaiting } from "../../src/ports/queue/lag.ts";
+import { createJobStore } from "../../src/ports/queue/store.ts";
 import type { Opened } from "../helpers/databases.ts";
 import { engines } from "../helpers/engines.ts";
 import { alertWorld, broken, MINUTE, type Receiver, receiver, silent } from "./alerts.world.ts";
@@ -115,6 +117,26 @@ describe.each(engines)("alerts on $name", ({ open }) => {
     await end();
   });
 
+  test("jobs that wait are told of also when a younger one stands before them, and others in a hundred priorities", async () => {
+    const { clock, queue, watch, told, end } = world();
+    const { db } = opened;
+    const other = defineJob({ name: "a.before", input: z.object({}) });
+    await queue.add(broken, { how: "work" }, { delayMs: 6 * MINUTE });
+    await queue.addMany(broken, [{ how: "work" }, { how: "work" }]);
+    for (let priority = 0; priority < 100; priority++) await queue.add(other, {}, { priority });
+    const waiting = async () =>
+      (await oldestWaiting(db, toInstant(clock.now()))).map(({ name, ms }) => `${name} ${ms / MINUTE}`).toSorted();
+    clock.move(6 * MINUTE);
+    expect(await waiting()).toEqual(["a.before 6", "mail.send 6"]);
+    await watch().look();
+    await createJobStore(db).promote(toInstant(clock.now()), 10);
+    expect(await waiting()).toEqual(["a.before 6", "mail.send 6"]);
+    clock.move(MINUTE);
+    await watch().look();
+    expect(told().toSorted()).toEqual(["alert.raised job.unknown a.before", "alert.raised job.waiting mail.send"]);
+    await end();
+  });
+
   test("jobs of a name that no worker knows are told of, until one does", async () => {
     const { clock, queue, watch, told, end } = world();
     const instance = watch();
@@ -156,6 +178,15 @@ describe.each(engines)("alerts on $name", ({ open }) => {
         createdAt: toInstant(clock.now()),
         scheduleName: "mail.hourly",
         dueAt: now,
+        cause: "cron",
+        outcome: "missed",
+      }),
+      // By a clock that was ahead.
+      tx.insert(opened.db.tables.scheduleRuns).values({
+        id: newId("run"),
+        createdAt: toInstant(clock.now()),
+        scheduleName: "mail.tomorrow",
+        dueAt: toInstant(clock.now() + MINUTE),
         cause: "cron",
         outcome: "missed",
       }),
@@ -211,6 +242,26 @@ describe.each(engines)("alerts on $name", ({ open }) => {
     clock.move(21_000);
     await heir.look();
     expect(told()).toEqual(["alert.raised job.dead mail.send"]);
+    await end();
+  });
+
+  test("a receiver that does not answer holds nothing up when the instance ends, and another tells what it left", async () => {
+    const { clock, queue, watch, told, run, end } = world();
+    hook.now.hangs = true;
+    await queue.addMany(broken, [{ how: "die" }, { how: "fail" }, { how: "fail" }]);
+    await run();
+    const leaving = watch();
+    const looked = leaving.look();
+    while (hook.asked.length === 0) await Bun.sleep(5);
+    const since = performance.now();
+    await leaving.stop();
+    await looked;
+    expect(performance.now() - since).toBeLessThan(2_000);
+    expect(hook.asked).toHaveLength(1);
+    hook.now.hangs = false;
+    clock.move(21_000);
+    await watch().look();
+    expect(told().toSorted()).toEqual(["alert.raised job.dead mail.send", "alert.raised job.failures mail.send"]);
     await end();
   });
 

@@ -33,12 +33,15 @@ export function receiver() {
   const received: Received[] = [];
   const ids: string[] = [];
   const refused: string[] = [];
+  /** Also of those that are not answered. */
+  const asked: string[] = [];
   const now = { status: 204, hangs: false };
   const server = Bun.serve({
     port: 0,
     async fetch(request) {
       const body = await request.text();
       const headers = Object.fromEntries(request.headers);
+      asked.push(headers["webhook-id"] ?? "");
       if (now.hangs) await Bun.sleep(60_000);
       ids.push(headers["webhook-id"] ?? "");
       try {
@@ -52,7 +55,7 @@ export function receiver() {
       return new Response("answer", { status: now.status, ...(now.status === 302 && { headers: location }) });
     },
   });
-  return { received, ids, refused, now, url: server.url.href, stop: () => server.stop(true) };
+  return { received, ids, refused, asked, now, url: server.url.href, stop: () => server.stop(true) };
 }
 export type Receiver = ReturnType<typeof receiver>;
 

@@ -97,6 +97,40 @@ describe.each(engines)("the minutes of jobs on $name", ({ open }) => {
     expect((await all(opened.db))[0]).toMatchObject({ done: 2, runMs: 2 });
   });
 
+  test("jobs that waited for months are added up to more than an integer holds", async () => {
+    await empty();
+    const { events, completed } = world();
+    const minutes = createJobMinutes({ db: opened.db, events, log, timer: false });
+    const month = 31 * 24 * 3_600_000;
+    for (let i = 0; i < 1_000; i++) completed("mail.send", month, month);
+    await minutes.flush();
+    completed("mail.send", 3 * month, 1);
+    await minutes.close();
+    const [row] = await all(opened.db);
+    expect(row).toMatchObject({ done: 1_001, waitMs: 1_003 * month, waitMaxMs: 3 * month });
+    expect(row).toMatchObject({ runMs: 1_000 * month + 1, runMaxMs: month });
+  });
+
+  test("what the database refuses is given up and told, and what follows is written", async () => {
+    await empty();
+    const { events, completed } = world();
+    const told: string[] = [];
+    const noted = createConsoleLog({ level: "error", print: (line) => told.push(line) });
+    let refuses = true;
+    const db: Db = {
+      ...opened.db,
+      atomic: (build) => (refuses ? Promise.reject(new Error("out of range")) : opened.db.atomic(build)),
+    };
+    const minutes = createJobMinutes({ db, events, log: noted, timer: false });
+    completed("mail.send", 1, 1);
+    await minutes.flush();
+    refuses = false;
+    completed("mail.send", 1, 1);
+    await minutes.close();
+    expect(await all(opened.db)).toMatchObject([{ done: 1 }]);
+    expect(told.join()).toContain("were refused by the database, and are lost");
+  });
+
   test("thousands of types are written in a few statements", async () => {
     await empty();
     const { events, completed } = world();

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import process from "node:process";
 import { createMemoryBus } from "../../src/ports/bus/memory.ts";
 import type { Bus } from "../../src/ports/bus/port.ts";
 import { createPostgresBus } from "../../src/ports/bus/postgres.ts";
@@ -121,4 +122,28 @@ describe.if(await serverAnswers())("news of jobs on the bus of PostgreSQL", () =
   });
   afterAll(() => own.drop());
   cases(() => createPostgresBus({ url: own.url, log }), true);
+
+  test("`jobs watch` prints them as they come, of one type if asked, until it is interrupted", async () => {
+    const { events } = await pair(() => createPostgresBus({ url: own.url, log }), true);
+    const script = new URL("../../scripts/jobs.ts", import.meta.url).pathname;
+    const watching = Bun.spawn([process.execPath, script, "watch", "--name", "mail.send", "--json"], {
+      env: { PATH: process.env.PATH ?? "", DATABASE_URL: own.url },
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    const begun = watching.stderr.getReader();
+    expect(new TextDecoder().decode((await begun.read()).value)).toBe(
+      "Watching the jobs of mail.send by postgres. Ctrl+C ends it.\n",
+    );
+    events.emit(completed(1, "invoice.make"));
+    events.emit(completed(2));
+    const { value } = await watching.stdout.getReader().read();
+    watching.kill("SIGINT");
+    const lines = new TextDecoder().decode(value).trim().split("\n");
+    expect(lines.map((line) => JSON.parse(line))).toEqual([
+      { at: expect.any(String), kind: "completed", name: "mail.send", id: about(2).id, attempt: 1 },
+    ]);
+    expect(await watching.exited).toBe(0);
+  }, 30_000);
 });

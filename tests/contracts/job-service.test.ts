@@ -12,6 +12,8 @@ import { createConsoleLog } from "../../src/ports/log/console.ts";
 import { databaseDispatch } from "../../src/ports/queue/database.ts";
 import { defineJob, handle, PermanentError } from "../../src/ports/queue/define.ts";
 import { createJobEvents } from "../../src/ports/queue/events.ts";
+import { createJobMinutes } from "../../src/ports/queue/minutes.ts";
+import { type JobNews, publishJobNews, watchJobs } from "../../src/ports/queue/news.ts";
 import { createQueue } from "../../src/ports/queue/queue.ts";
 import { createJobStore } from "../../src/ports/queue/store.ts";
 import { connect } from "../../src/ports/queue/wake.ts";
@@ -35,6 +37,8 @@ const task = defineJob({
   retry: { attempts: 3 },
 });
 
+const poison = defineJob({ name: "test.poison", input: z.object({}) });
+
 async function until(fits: () => boolean | Promise<boolean>) {
   for (const end = performance.now() + 20_000; !(await fits()); ) {
     if (performance.now() > end) throw new Error("it does not come");
@@ -49,7 +53,10 @@ function operating(name: string, open: () => Promise<Opened>, openBus: (own: Own
     let own: OwnDatabase | null = null;
     let end = async () => {};
     const aborted: string[] = [];
+    let minutes: ReturnType<typeof createJobMinutes>;
+    const heard: JobNews[] = [];
     const ran: string[] = [];
+    const poisoned: string[] = [];
     let jobs: ReturnType<typeof createJobs>;
     let queue: ReturnType<typeof createQueue>;
     beforeAll(async () => {
@@ -66,11 +73,19 @@ function operating(name: string, open: () => Promise<Opened>, openBus: (own: Own
         await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
         aborted.push(jobId);
       });
+      const killed = handle(poison, (_, { jobId }) => {
+        poisoned.push(jobId);
+        throw new PermanentError("no");
+      });
+      const events = createJobEvents({ log });
+      minutes = createJobMinutes({ db, events, log, timer: false });
+      const news = publishJobNews({ events, bus: theirs });
+      watchJobs(ours, { news: (told) => heard.push(...told), missed: () => {} });
       const worker = createWorker({
         store: createJobStore(db),
-        handlers: [handler],
+        handlers: [handler, killed],
         dispatch: databaseDispatch,
-        events: createJobEvents({ log }),
+        events,
         clock: systemClock,
         log,
         concurrency: 5,
@@ -82,6 +97,8 @@ function operating(name: string, open: () => Promise<Opened>, openBus: (own: Own
       end = async () => {
         wakes.close();
         await worker.stop(1_000);
+        news.close();
+        await minutes.close();
         await Promise.all([theirs.close(), ours.close()]);
       };
     }, 60_000);
@@ -108,6 +125,35 @@ function operating(name: string, open: () => Promise<Opened>, openBus: (own: Own
       expect(await shortest(1_000, take)).toBeLessThan(1_000);
     });
 
+    test("what is cancelled or drained is counted and told once, whether it runs or waits", async () => {
+      const rates = async () => {
+        await minutes.flush();
+        const [queue] = await jobs.queues(context());
+        return queue?.lastMinutes.cancelled ?? 0;
+      };
+      const before = await rates();
+      const running = await queue.add(task, { how: "hang" });
+      await until(() => ran.includes(running.id as string));
+      await jobs.pause(context(), "default");
+      const ids = await queue.addMany(task, [{ how: "work" }, { how: "work" }, { how: "work" }]);
+      await jobs.cancel(context(), running.id as string);
+      await until(() => aborted.includes(running.id as string));
+      await jobs.cancel(context(), ids[0] as string);
+      expect(await jobs.drain(context(), "default")).toEqual({ jobs: 2, more: false });
+      await jobs.resume(context(), "default");
+      const all = [running.id as string, ...ids];
+      const told = () => heard.flatMap((item) => ("id" in item && item.kind === "cancelled" ? [item.id] : []));
+      await until(() => all.every((id) => told().includes(id)));
+      // What a process tells comes a quarter of a second later at most.
+      await Bun.sleep(300);
+      expect(
+        told()
+          .filter((id) => all.includes(id))
+          .toSorted(),
+      ).toEqual(all.toSorted());
+      expect(await rates()).toBe(before + 4);
+    });
+
     test("a dead job that is retried runs at once, with its further attempts", async () => {
       const { id } = await queue.add(task, { how: "die" });
       await until(async () => (await state(id as string)) === "failed");
@@ -115,6 +161,36 @@ function operating(name: string, open: () => Promise<Opened>, openBus: (own: Own
       await until(() => ran.filter((one) => one === id).length === 2);
       await until(async () => (await state(id as string)) === "failed");
       expect(await jobs.get(context(), id as string)).toMatchObject({ attempt: 2, maxAttempts: 3 });
+    });
+
+    test("dead jobs that are retried batch by batch run once each, also where they die again meanwhile", async () => {
+      const ids = await queue.addMany(poison, [{}, {}, {}, {}, {}]);
+      const haveRun = (times: number) =>
+        until(async () => {
+          const states = await Promise.all(ids.map(state));
+          return poisoned.length === times && states.every((one) => one === "failed");
+        });
+      await haveRun(5);
+      const ctx = context();
+      // A millisecond that is over.
+      await Bun.sleep(2);
+      const batch = { attempts: 1, limit: 2 };
+      for (const [i, answer] of [
+        { jobs: 2, more: true },
+        { jobs: 2, more: true },
+        { jobs: 1, more: false },
+      ].entries()) {
+        expect(await jobs.retryDead(i === 0 ? ctx : context(), poison.name, { ...batch, diedBy: ctx.now })).toEqual(
+          answer,
+        );
+        await haveRun(Math.min(10, 7 + 2 * i));
+      }
+      expect(await jobs.retryDead(ctx, poison.name, batch)).toEqual({ jobs: 0, more: false });
+      expect(await jobs.retryDead(context(), poison.name, { attempts: 1, limit: 10 })).toEqual({
+        jobs: 5,
+        more: false,
+      });
+      await haveRun(15);
     });
 
     test("nothing of a paused queue starts until it is resumed, and then at once", async () => {

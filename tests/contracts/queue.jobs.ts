@@ -8,8 +8,18 @@ import { newId } from "../../src/core/id.ts";
 import { must } from "../../src/ports/db/port.ts";
 import { defineJob, handle, type JobContext, PayloadError } from "../../src/ports/queue/define.ts";
 import { enqueue } from "../../src/ports/queue/enqueue.ts";
-import { MAX_PAYLOAD_BYTES } from "../../src/ports/queue/payload.ts";
+import { MAX_DEPTH, MAX_PAYLOAD_BYTES } from "../../src/ports/queue/payload.ts";
 import { kinds, newName, type QueueCase, type } from "./queue.world.ts";
+
+/** So many levels. */
+function nested(depth: number): unknown {
+  let value: unknown = 1;
+  for (let i = 0; i < depth; i++) value = i % 2 === 0 ? [value] : { "a\\": value };
+  return value;
+}
+
+const cycle: Record<string, unknown> = {};
+cycle.self = cycle;
 
 export const jobCases: QueueCase[] = [
   {
@@ -97,6 +107,29 @@ export const jobCases: QueueCase[] = [
     },
   },
   {
+    name: "what a handler enqueues is delayed, and lives, from when it enqueues it",
+    async run({ worker, queue, clock, job }) {
+      const first = type();
+      const next = type({ ttlMs: 1_000 });
+      const ids: (string | null)[] = [];
+      const w = worker([
+        handle(first, async (_, ctx) => {
+          clock.move(3_000);
+          ids.push((await queue.add(next, {}, { by: ctx })).id);
+          ids.push((await queue.add(next, {}, { by: ctx, delayMs: 1_500 })).id);
+        }),
+        handle(next, () => {}),
+      ]);
+      await queue.add(first, {});
+      assert.equal(await w.runOnce(), 1);
+      clock.move(500);
+      assert.equal(await w.runOnce(), 1);
+      const [soon, later] = await Promise.all(ids.map(job));
+      assert.deepEqual([soon?.state, later?.state], ["done", "delayed"]);
+      assert.equal(later?.runAt, toInstant(clock.now() + 1_000));
+    },
+  },
+  {
     name: "higher priority is first, then the older one",
     async run({ worker, queue }) {
       const t = type({ priority: 1 });
@@ -170,6 +203,11 @@ export const jobCases: QueueCase[] = [
         [{ text: "nul \0" }, /cannot be stored/],
         [{ text: "half \ud83d" }, /cannot be stored/],
         [{ text: "a", when: new Date(Number.NaN) }, /\/when/],
+        [{ text: "a", when: 1n }, /JSON cannot express/],
+        [{ text: "a", when: cycle }, /JSON cannot express/],
+        [{ text: "a", when: nested(MAX_DEPTH) }, /nested deeper than 100 levels/],
+        [{ text: "a", when: nested(3_000) }, /nested deeper/],
+        [{ text: "a", when: nested(20_000) }, /nested deeper/],
       ] as const;
       for (const [input, message] of refused) {
         await assert.rejects(
@@ -178,6 +216,7 @@ export const jobCases: QueueCase[] = [
         );
         const list = async () => db.atomic((tx) => [enqueue(tx, t, input as never, { by: by() })]);
         await assert.rejects(list, PayloadError);
+        await assert.rejects(queue.addMany(t, [{ text: "a" }, input as never]), PayloadError);
       }
       const text = "\\u0000 is no escape, ü needs two bytes".padEnd(MAX_PAYLOAD_BYTES / 2, "ü");
       const fits = JSON.stringify({ text: "" }).length;
@@ -186,6 +225,11 @@ export const jobCases: QueueCase[] = [
       await assert.rejects(queue.add(t, { text: "x".repeat(MAX_PAYLOAD_BYTES - fits + 1) }), PayloadError);
       const other = await queue.add(t, { text: text.slice(0, 1_000) });
       assert.equal(((await job(other.id)).input as { text: string }).text, text.slice(0, 1_000));
+      // Brackets that stand in a text are no levels.
+      const brackets = { deep: nested(MAX_DEPTH - 1), [`a"${"[".repeat(200)}\\`]: `\\"${"{".repeat(200)}\\` };
+      assert.deepEqual((await job((await queue.add(type(), brackets)).id)).input, brackets);
+      const [many] = await queue.addMany(type(), [brackets]);
+      assert.deepEqual((await job(many ?? "")).input, brackets);
     },
   },
   {

@@ -148,6 +148,28 @@ test("a delayed job starts when it is due, and not at the next poll", async () =
   expect(await shortest(600, take)).toBeLessThan(600);
 });
 
+test("however many expire at once, they are ended batch by batch, and others run between the batches", async () => {
+  const { worker, events, queue } = await setUp();
+  await queue.addMany(job, Array(4_500).fill({}), { ttlMs: 1 });
+  const order: string[] = [];
+  let ended = 0;
+  const all = new Promise<void>((resolve) => {
+    events.onJobEvent(({ kind }) => {
+      if (kind !== "cancelled" && kind !== "completed") return;
+      if (order.at(-1) !== kind) order.push(kind);
+      if (kind === "cancelled" && ++ended === 4_500) resolve();
+    });
+  });
+  await Bun.sleep(5);
+  const since = performance.now();
+  await worker.start();
+  await next(events, "cancelled");
+  await queue.add(job, {});
+  await all;
+  expect(performance.now() - since).toBeLessThan(2_400);
+  expect(order).toEqual(["cancelled", "completed", "cancelled"]);
+});
+
 test("others are woken when there is more than fits here, and not for what this worker takes itself", async () => {
   const { worker, queue, bus, events } = await setUp({
     concurrency: 2,
@@ -185,6 +207,50 @@ test("a running job that is cancelled is told by the bus at once", async () => {
   await db.atomic((tx) => [cancelJob(tx, db.dialect, id ?? "", by().now, "no")]);
   bus.publish(JOBS_TOPIC, cancelMessage(id ?? ""));
   expect(await aborted.promise).toBeInstanceOf(Error);
+});
+
+test("a job that was claimed ahead and is cancelled does not begin", async () => {
+  const open = Promise.withResolvers<void>();
+  const inside = Promise.withResolvers<void>();
+  const ran: unknown[] = [];
+  const { db, worker, queue, bus, events, reads } = await setUp({
+    concurrency: 1,
+    handlers: [
+      handle(job, ({ n }) => {
+        ran.push(n);
+        if (n !== 0) return;
+        inside.resolve();
+        return open.promise;
+      }),
+    ],
+    // As of a database that is not in the process.
+    store: (s) => ({
+      ...s,
+      async claim(...args) {
+        await Bun.sleep(3);
+        return s.claim(...args);
+      },
+    }),
+  });
+  await queue.addMany(
+    job,
+    Array.from({ length: 1_000 }, () => ({})),
+  );
+  await worker.start();
+  while (ran.length < 1_000) await Bun.sleep(5);
+  const ids = await queue.addMany(job, [{ n: 0 }, { n: 1 }, { n: 2 }, { n: 3 }]);
+  await inside.promise;
+  const state = async (id: string | undefined) => (await reads.find(id ?? ""))?.state;
+  expect(await state(ids[2])).toBe("active");
+  const told = next(events, "cancelled");
+  await db.atomic((tx) => [cancelJob(tx, db.dialect, ids[2] ?? "", by().now, "no")]);
+  bus.publish(JOBS_TOPIC, cancelMessage(ids[2] ?? ""));
+  expect((await told).id).toBe(ids[2] ?? "");
+  open.resolve();
+  while (!ran.includes(3)) await Bun.sleep(5);
+  await worker.settled();
+  expect(ran.slice(1_000)).toEqual([0, 1, 3]);
+  expect(await state(ids[2])).toBe("cancelled");
 });
 
 test("while the database is away it waits, keeps the outcomes, and goes on when it is back", async () => {
@@ -225,6 +291,32 @@ test("while the database is away it waits, keeps the outcomes, and goes on when 
   while ((await state(first.id)) !== "done" || (await state(second.id)) !== "done") await Bun.sleep(10);
   expect((await reads.find(first.id ?? ""))?.attempt).toBe(1);
   expect(lines.map(({ msg }) => msg)).toEqual(["the worker waits for the database", "the worker goes on"]);
+});
+
+test("progress is kept while its job runs, also when the first write of it failed", async () => {
+  const open = Promise.withResolvers<void>();
+  let failures = 1;
+  const { worker, queue, reads } = await setUp({
+    handlers: [
+      handle(job, async (_, { progress }) => {
+        progress(50);
+        await open.promise;
+      }),
+    ],
+    store: (s) => ({
+      ...s,
+      async progress(...args) {
+        if (failures-- > 0) throw new AppError("unavailable");
+        return s.progress(...args);
+      },
+    }),
+  });
+  await worker.start();
+  const { id } = await queue.add(job, {});
+  while ((await reads.find(id ?? ""))?.progress !== 50) await Bun.sleep(20);
+  expect((await reads.find(id ?? ""))?.state).toBe("active");
+  open.resolve();
+  await worker.settled();
 });
 
 test("a stop waits for what runs, starts nothing more, and leaves no lease", async () => {
@@ -285,6 +377,100 @@ test("quick jobs are claimed ahead of what is free, and never those that may be 
   expect(asked.get("loop.once")).toBe(4);
 });
 
+test("however quick others were, no more of a slow type are claimed than can start", async () => {
+  const quick = defineJob({ name: "loop.quick", input: z.looseObject({}) });
+  const slow = defineJob({ name: "loop.slow", input: z.looseObject({}) });
+  const asked = new Map<string, number>();
+  let ran = 0;
+  const { worker, queue } = await setUp({
+    concurrency: 4,
+    handlers: [handle(quick, () => void ran++), handle(slow, () => Bun.sleep(50))],
+    store: (s) => ({
+      ...s,
+      async claim(slots, options) {
+        for (const { name, free } of slots) asked.set(name, Math.max(asked.get(name) ?? 0, free));
+        await Bun.sleep(3);
+        return s.claim(slots, options);
+      },
+    }),
+  });
+  await queue.addMany(
+    quick,
+    Array.from({ length: 1_000 }, () => ({})),
+  );
+  await worker.start();
+  while (ran < 1_000) await Bun.sleep(5);
+  await queue.addMany(slow, [{}, {}, {}, {}, {}, {}, {}, {}]);
+  await rested();
+  await worker.stop(5_000);
+  expect(asked.get("loop.quick")).toBeGreaterThan(50);
+  expect(asked.get("loop.slow")).toBe(4);
+});
+
+test("what was claimed ahead, and cannot start for long, is given back, and runs elsewhere", async () => {
+  const open = Promise.withResolvers<void>();
+  let quick = 0;
+  let inside = 0;
+  const handlers = [
+    handle(job, ({ waits }) => {
+      if (!waits) return void quick++;
+      inside++;
+      return open.promise;
+    }),
+  ];
+  const { worker, queue, db, log, events, reads } = await setUp({
+    concurrency: 2,
+    handlers,
+    store: (s) => ({
+      ...s,
+      async claim(...args) {
+        await Bun.sleep(3);
+        return s.claim(...args);
+      },
+    }),
+  });
+  await worker.start();
+  await queue.addMany(
+    job,
+    Array.from({ length: 1_000 }, () => ({})),
+  );
+  while (quick < 1_000) await Bun.sleep(5);
+  const ids = await queue.addMany(
+    job,
+    Array.from({ length: 40 }, () => ({ waits: true })),
+  );
+  const active = async () => (await reads.counts()).find(({ state }) => state === "active")?.count ?? 0;
+  while ((await active()) < 10) await Bun.sleep(5);
+  const options = { handlers, dispatch: databaseDispatch, events, clock: systemClock, log, concurrency: 40 };
+  const other = createWorker({ ...options, store: createJobStore(db) });
+  ends.push(() => other.stop(0));
+  await other.start();
+  while (inside < ids.length) await Bun.sleep(10);
+  open.resolve();
+  await Promise.all([worker.settled(), other.settled()]);
+  const ended = await Promise.all(ids.map((id) => reads.find(id)));
+  expect(ended.every((job) => job?.state === "done" && job.attempt === 1)).toBe(true);
+});
+
+test("types with a bound of their own are looked for as soon as one of theirs has ended, and not at the next poll", async () => {
+  const few = defineJob({ name: "loop.few", input: z.looseObject({}), concurrency: 1 });
+  const grouped = defineJob({ name: "loop.grouped", input: z.looseObject({}), group: { concurrency: 1 } });
+  let ran = 0;
+  const run = async () => {
+    await Bun.sleep(5);
+    ran++;
+  };
+  const { worker, queue } = await setUp({ handlers: [handle(few, run), handle(grouped, run)] });
+  const inputs = Array.from({ length: 20 }, () => ({}));
+  await queue.addMany(few, inputs);
+  await queue.addMany(grouped, inputs);
+  const since = performance.now();
+  await worker.start();
+  while (ran < 40) await Bun.sleep(5);
+  expect(performance.now() - since).toBeLessThan(3_000);
+  await worker.settled();
+});
+
 test("however many jobs end at once, the process goes on with other things between them", async () => {
   const many = 1_000;
   let ran = 0;
@@ -340,3 +526,25 @@ test("inline: what is committed has run when it is settled, and what jobs enqueu
   await jobs.settled();
   expect(ran).toEqual([{ n: 1 }, { of: made?.id ?? "" }, "system"]);
 });
+
+test.each<[string, Parameters<typeof defineJob>[0]["group"] | null, object]>([
+  ["of a type of which one may run at once", null, { concurrency: 1 }],
+  ["of a type that may be tried only once", null, { retry: { attempts: 1 } }],
+  ["of one group", { concurrency: 1 }, {}],
+])(
+  "jobs %s follow each other without waiting for the next look",
+  async (_, group, spec) => {
+    const narrow = defineJob({ name: "loop.narrow", input: z.looseObject({}), ...(group && { group }), ...spec });
+    const all = Promise.withResolvers<void>();
+    let ran = 0;
+    const { worker, queue } = await setUp({ handlers: [handle(narrow, () => void (++ran === 200 && all.resolve()))] });
+    await queue.addMany(
+      narrow,
+      Array.from({ length: 200 }, () => ({})),
+    );
+    await worker.start();
+    // By looks alone, one a second, of four at most: fifty seconds.
+    await all.promise;
+  },
+  25_000,
+);

@@ -1,5 +1,6 @@
 /** What an operator does with jobs and queues. */
 import assert from "node:assert/strict";
+import { toInstant } from "../../src/core/clock.ts";
 import { handle } from "../../src/ports/queue/define.ts";
 import { cancelJob, drainQueue, pauseQueue, purgeJobs, retryJobs } from "../../src/ports/queue/operate.ts";
 import { gate, newName, type QueueCase, type } from "./queue.world.ts";
@@ -59,15 +60,35 @@ export const operateCases: QueueCase[] = [
       assert.equal((await job(held.id)).state, "done");
       const ids = [(await queue.add(t, {})).id, (await queue.add(t, {}, { delayMs: 5 })).id];
       const kept = await queue.add(other, {});
-      const [drained] = await db.atomic((tx) => [drainQueue(tx, db.dialect, t.queue, now(), "Drained.")]);
+      const [drained] = await db.atomic((tx) => [drainQueue(tx, db.dialect, t.queue, now(), "Drained.", 10)]);
       assert.deepEqual(drained.map(({ id }) => id).toSorted(), ids.toSorted());
       assert.equal(await w.runOnce(), 1);
       assert.equal((await job(kept.id)).state, "done");
     },
   },
   {
+    name: "a queue is drained by so many at a time, those that are not due after those that are, until there is no more",
+    async run({ db, queue, job, now }) {
+      const t = type({ queue: newName() });
+      const waiting = await queue.addMany(t, [{}, {}, {}, {}]);
+      const delayed = await queue.addMany(t, [{}, {}, {}], { delayMs: 1_000 });
+      const drained: string[][] = [];
+      for (let size = 3; size === 3; size = drained.at(-1)?.length ?? 0) {
+        const [ended] = await db.atomic((tx) => [drainQueue(tx, db.dialect, t.queue, now(), "Drained.", 3)]);
+        drained.push(ended.map(({ id }) => id));
+      }
+      assert.deepEqual(
+        drained.map(({ length }) => length),
+        [3, 3, 1],
+      );
+      assert.ok(drained[0]?.every((id) => waiting.includes(id)));
+      assert.ok(waiting.every((id) => drained.slice(0, 2).flat().includes(id)));
+      for (const id of [...waiting, ...delayed]) assert.equal((await job(id)).state, "cancelled");
+    },
+  },
+  {
     name: "dead jobs can be run again, one or all of a type, with further attempts",
-    async run({ db, worker, queue, job, now, reads }) {
+    async run({ db, worker, queue, job, clock, now, reads }) {
       const t = type({ retry: { attempts: 1 } });
       let broken = true;
       const w = worker([
@@ -77,12 +98,36 @@ export const operateCases: QueueCase[] = [
       ]);
       const ids = await queue.addMany(t, [{}, {}]);
       await w.runOnce();
-      assert.deepEqual((await reads.dead(t.name, 10)).toSorted(), ids.toSorted());
+      assert.deepEqual((await reads.dead(t.name, now(), 10)).toSorted(), ids.toSorted());
+      assert.deepEqual(await reads.dead(t.name, toInstant(clock.now() - 1), 10), []);
       broken = false;
       const [revived] = await db.atomic((tx) => [retryJobs(tx, db.dialect, ids, now(), 1)]);
       assert.equal(revived.length, 2);
       assert.equal(await w.runOnce(), 2);
       for (const id of ids) assert.deepEqual([(await job(id)).state, (await job(id)).attempt], ["done", 2]);
+    },
+  },
+  {
+    name: "unique jobs that died run again beside each other and beside the one that has their key by then",
+    async run({ db, worker, queue, job, now }) {
+      const t = type({ retry: { attempts: 1 }, unique: { key: () => "one", mode: "skip" } });
+      const w = worker([
+        handle(t, ({ fails }) => {
+          if (fails) throw new Error("no");
+        }),
+      ]);
+      const ids: (string | null)[] = [];
+      for (const input of [{ fails: true }, { fails: true }]) {
+        ids.push((await queue.add(t, input)).id);
+        await w.runOnce();
+      }
+      const held = await queue.add(t, {});
+      const [revived] = await db.atomic((tx) => [retryJobs(tx, db.dialect, ids as string[], now(), 1)]);
+      assert.equal(revived.length, 2);
+      for (const id of ids) assert.deepEqual([(await job(id)).state, (await job(id)).uniqueKey], ["waiting", null]);
+      assert.equal((await queue.add(t, {})).created, false);
+      assert.equal((await job(held.id)).uniqueKey, "one");
+      await w.runOnce();
     },
   },
   {

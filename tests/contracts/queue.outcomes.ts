@@ -35,6 +35,16 @@ export const outcomeCases: QueueCase[] = [
     },
   },
   {
+    name: "one look ends more of those that waited too long than one statement takes",
+    async run({ worker, queue, clock, events }) {
+      const t = type({ ttlMs: 1 });
+      await queue.addMany(t, Array(2_001).fill({}));
+      clock.move(1);
+      assert.equal(await worker([handle(t, () => {})]).runOnce(), 0);
+      assert.equal(events.filter(({ kind, name }) => kind === "cancelled" && name === t.name).length, 2_001);
+    },
+  },
+  {
     name: "after its deadline a job does not start, is not tried again, and one that runs is aborted",
     async run({ worker, queue, clock, job }) {
       const t = type({ retry: { baseMs: 10_000 } });
@@ -61,6 +71,30 @@ export const outcomeCases: QueueCase[] = [
       assert.deepEqual([(await job(fails.id)).state, (await job(fails.id)).attempt], ["failed", 1]);
       assert.deepEqual([(await job(hangs.id)).state, (await job(hangs.id)).error?.code], ["failed", "deadline"]);
       assert.ok(aborted[0] instanceof Error);
+    },
+  },
+  {
+    name: "a job that was claimed before its deadline, and would begin after it, does not",
+    async run({ store, worker, queue, clock, job, events }) {
+      const t = type();
+      const slow: JobStore = {
+        ...store,
+        async claim(...args) {
+          const claimed = await store.claim(...args);
+          if (claimed.length > 0) clock.move(1_000);
+          return claimed;
+        },
+      };
+      let ran = 0;
+      const w = worker([handle(t, () => void ran++)], { store: slow });
+      const late = await queue.add(t, {}, { deadlineAt: toInstant(clock.now() + 1_000) });
+      const early = await queue.add(t, {}, { deadlineAt: toInstant(clock.now() + 10_000) });
+      await w.runOnce();
+      await w.runOnce();
+      const { state, error, attempt } = await job(late.id);
+      assert.deepEqual([state, error?.code, attempt], ["failed", "deadline", 0]);
+      assert.deepEqual([(await job(early.id)).state, ran], ["done", 1]);
+      assert.deepEqual(kinds(events.filter(({ id }) => id === late.id)), ["dead"]);
     },
   },
   {
@@ -178,6 +212,47 @@ export const outcomeCases: QueueCase[] = [
       await w.runOnce();
       assert.deepEqual([(await job(id)).progress, (await job(id)).state], [{ percent: 100 }, "done"]);
       assert.equal(events.filter(({ kind }) => kind === "progress").length, 2);
+    },
+  },
+  {
+    name: "progress whose write failed is written again, and what the database refuses of it holds up no end",
+    async run({ store, worker, queue, job }) {
+      const t = type();
+      const faults = [new AppError("unavailable")];
+      const flaky: JobStore = {
+        ...store,
+        async progress(...args) {
+          const fault = faults.shift();
+          if (fault) throw fault;
+          return store.progress(...args);
+        },
+      };
+      const w = worker([handle(t, async ({ n }, { progress }) => progress(n))], { store: flaky });
+      const first = await queue.add(t, { n: 1 });
+      await w.runOnce();
+      assert.deepEqual([(await job(first.id)).progress, (await job(first.id)).state], [1, "done"]);
+      faults.push(...Array.from({ length: 5 }, () => new Error("refused") as AppError));
+      const second = await queue.add(t, { n: 2 });
+      await w.runOnce();
+      assert.deepEqual([(await job(second.id)).progress, (await job(second.id)).state], [null, "done"]);
+      assert.equal(faults.length, 4);
+    },
+  },
+  {
+    name: "progress that is not JSON is left out, and no fault of its job",
+    async run({ worker, queue, job, events }) {
+      const t = type({ retry: { attempts: 1 } });
+      const round: Record<string, unknown> = {};
+      round.again = round;
+      const w = worker([
+        handle(t, (_, { progress }) => {
+          for (const value of [{ percent: 1 }, 1n, round, () => {}, undefined, "half \ud800"]) progress(value);
+        }),
+      ]);
+      const { id } = await queue.add(t, {});
+      await w.runOnce();
+      assert.deepEqual([(await job(id)).progress, (await job(id)).state], [{ percent: 1 }, "done"]);
+      assert.deepEqual(kinds(events), ["started", "progress", "completed"]);
     },
   },
   {

@@ -8,6 +8,8 @@ import { createPglite } from "../../src/ports/db/pglite.ts";
 import type { Db } from "../../src/ports/db/port.ts";
 import { databaseDispatch } from "../../src/ports/queue/database.ts";
 import { defineJob, handle } from "../../src/ports/queue/define.ts";
+import { oldestWaiting } from "../../src/ports/queue/lag.ts";
+import { drainQueue, retryJobs } from "../../src/ports/queue/operate.ts";
 import { queueWorld } from "./queue.world.ts";
 
 const texts = new Set<string>();
@@ -18,11 +20,20 @@ const waits: unknown[] = [];
 let client: PgClient;
 let db: Db;
 
-/** What is planned for values that are not known yet, as for a statement that is prepared once. */
-async function planOf(text: string): Promise<string> {
-  const params = Array(Math.max(0, ...[...text.matchAll(/\$(\d+)/g)].map(([, n]) => Number(n)))).fill(null);
-  const rows = await client.query({ text: `explain (generic_plan) ${text}`, params });
-  return rows.map(([line]) => String(line)).join("\n");
+const parametersOf = (text: string) => Math.max(0, ...[...text.matchAll(/\$(\d+)/g)].map(([, n]) => Number(n)));
+const explained = async (text: string, params: null[] = []) =>
+  (await client.query({ text, params })).map(([line]) => String(line)).join("\n");
+
+const planOf = (text: string) => explained(`explain (generic_plan) ${text}`, Array(parametersOf(text)).fill(null));
+
+/** The plan for all values, whichever would be cheaper. */
+async function genericPlanOf(text: string): Promise<string> {
+  await client.query({ text: "set plan_cache_mode = force_generic_plan", params: [] });
+  await client.query({ text: `prepare planned as ${text}`, params: [] });
+  const plan = await explained(`explain execute planned (${Array(parametersOf(text)).fill("null").join(", ")})`);
+  await client.query({ text: "deallocate planned", params: [] });
+  await client.query({ text: "reset plan_cache_mode", params: [] });
+  return plan;
 }
 const isClaim = (text: string) => /^with|^update/.test(text) && text.includes('"attempt" = attempt + 1');
 const scans = (plan: string) => plan.match(/Seq Scan on jobs\b/g)?.length ?? 0;
@@ -74,9 +85,13 @@ beforeAll(async () => {
   world.clock.move(100_000);
   await worker.runOnce();
   await world.store.purge(world.now(), 10);
+  await oldestWaiting(db, world.now());
   const once = defineJob({ name: "plans.once", input, retry: { attempts: 1 } });
   await world.queue.add(once, {});
   await world.worker([handle(once, () => {})]).runOnce();
+  await world.store.unsend(["job_1"], null);
+  await db.atomic((tx) => [retryJobs(tx, db.dialect, ["job_1"], world.now(), 1)]);
+  await db.atomic((tx) => [drainQueue(tx, db.dialect, "other", world.now(), "Drained.", 10)]);
   await world.end();
 }, 60_000);
 afterAll(() => db?.close());
@@ -89,15 +104,30 @@ test("claims and outcomes go by index also in a plan that was made when there we
   const claims = updates("skip locked").filter(isClaim);
   const outcomes = updates("string_to_array");
   expect([claims.length, outcomes.length]).toEqual([1, 4]);
-  for (const text of [...claims, ...outcomes]) expect([text, scans(await planOf(text))]).toEqual([text, 0]);
+  for (const text of [...claims, ...outcomes]) expect([text, scans(await genericPlanOf(text))]).toEqual([text, 0]);
 });
 
+test("so do claims by groups", async () => {
+  const claims = [...texts].filter((text) => isClaim(text) && text.includes("partition by"));
+  expect(claims).toHaveLength(2);
+  for (const text of claims) {
+    const plan = await genericPlanOf(text);
+    expect([plan, scans(plan)]).toEqual([plan, 0]);
+    // By rank only the head is looked at, or each group would look at all that waits.
+    expect([plan, plan.match(/using jobs_waiting_index/g)?.length ?? 0]).toEqual([
+      plan,
+      text.includes("recursive") ? 0 : 1,
+    ]);
+  }
+});
+
+const fill = (state: string, count: number) => `insert into jobs
+  (id, name, queue, state, run_at, input, input_version, max_attempts, attempt, worker_id, group_key, purge_at)
+  select 'job_${state}' || g, 'plans.plain', 'default', '${state}', now(), '{}', 1, 5, 1, 'wrk_' || (g % 5), null,
+    case when '${state}' = 'done' then now() + interval '1 day' end
+  from generate_series(1, ${count}) g`;
+
 test("with many jobs nothing that a worker does looks at all of them", async () => {
-  const fill = (state: string, count: number) => `insert into jobs
-    (id, name, queue, state, run_at, input, input_version, max_attempts, attempt, worker_id, group_key, purge_at)
-    select 'job_${state}' || g, 'plans.plain', 'default', '${state}', now(), '{}', 1, 5, 1, 'wrk_' || (g % 5), null,
-      case when '${state}' = 'done' then now() + interval '1 day' end
-    from generate_series(1, ${count}) g`;
   for (const [state, count] of [
     ["done", 30_000],
     ["waiting", 10_000],
@@ -124,4 +154,29 @@ test("a claim is planned once for all values, however many wait", async () => {
 
 test("a claim does not wait for the disk, unless one of its jobs may be tried only once", () => {
   expect(waits).toEqual(["off", "off", "on"]);
+});
+
+test("a job that skip leaves as it is is not locked: whoever skips waits for nobody", async () => {
+  const world = queueWorld(db, databaseDispatch);
+  const t = defineJob({ name: "plans.skip", input: z.looseObject({}) });
+  for (const options of [{}, { ttlMs: 60_000 }]) {
+    const unique = { key: JSON.stringify(options), mode: "skip" } as const;
+    const { id } = await world.queue.add(t, {}, { unique, ...options });
+    expect(await world.queue.add(t, {}, { unique })).toEqual({ id: null, created: false });
+    expect(await client.query({ text: "select xmax::text from jobs where id = $1", params: [id] })).toEqual([["0"]]);
+  }
+  await world.end();
+});
+
+test("jobs that are named are found by their ids, also where PostgreSQL knows of none that have died or wait", async () => {
+  await client.query({ text: "truncate jobs", params: [] });
+  await client.query({ text: fill("done", 30_000), params: [] });
+  await client.query({ text: "analyze", params: [] });
+  const named = updates("json_array_elements_text").filter((text) => text.startsWith("update") && !isClaim(text));
+  expect(named).toHaveLength(2);
+  for (const text of named) {
+    const plan = await planOf(text);
+    expect(plan).toMatch(/Index Scan using jobs_pkey|Bitmap Index Scan on jobs_pkey/);
+    expect(plan).not.toMatch(/Nested Loop|Index Scan (using|on) jobs_(?!pkey)/);
+  }
 });

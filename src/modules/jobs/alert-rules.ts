@@ -49,12 +49,13 @@ const overdue = (q: Builders, { schedules }: Tables) =>
     .from(schedules)
     .where(sql`${schedules.pausedAt} is null and ${schedules.nextAt} < ${value("before", schedules.nextAt)}`);
 
+/** None of a time that has not come: a clock that was ahead took it for missed. */
 const missed = (q: Builders, { scheduleRuns }: Tables) =>
   q
     .select({ name: scheduleRuns.scheduleName, dueAt: scheduleRuns.dueAt })
     .from(scheduleRuns)
     .where(
-      sql`${scheduleRuns.outcome} = 'missed' and ${scheduleRuns.createdAt} >= ${value("since", scheduleRuns.createdAt)}`,
+      sql`${scheduleRuns.outcome} = 'missed' and ${scheduleRuns.createdAt} >= ${value("since", scheduleRuns.createdAt)} and ${scheduleRuns.dueAt} <= ${value("now", scheduleRuns.dueAt)}`,
     );
 
 interface Options {
@@ -122,7 +123,7 @@ export function createAlertRules({ db, thresholds, names }: Options) {
     const ago = (ms: number) => toInstant(fromInstant(now) - ms);
     const [unfired, recorded] = await Promise.all([
       db.all(db.prepare(overdue)({ before: ago(LATE_MS) }), fresh),
-      db.all(db.prepare(missed)({ since: ago(Math.max(windowMs, LATE_MS)) }), fresh),
+      db.all(db.prepare(missed)({ since: ago(Math.max(windowMs, LATE_MS)), now }), fresh),
     ]);
     const findings = new Map<string, Finding>();
     for (const { name, dueAt } of [...unfired, ...recorded]) {

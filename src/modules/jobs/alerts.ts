@@ -79,8 +79,9 @@ export type AlertWatch = ReturnType<typeof createAlertWatch>;
 
 export function createAlertWatch({ db, alerts, clock, log, find }: Options) {
   let looking: Promise<void> = Promise.resolve();
-  let timer: ReturnType<typeof setInterval> | null = null;
+  let timer: ReturnType<typeof setTimeout> | null = null;
   let broken = false;
+  const stopping = new AbortController();
 
   const at = () => toInstant(clock.now());
   const after = (ms: number) => toInstant(clock.now() + ms);
@@ -144,7 +145,8 @@ export function createAlertWatch({ db, alerts, clock, log, find }: Options) {
     const said = state === "raised" ? message : `Cleared: ${message}`;
     try {
       const messageId = `${id}.${state}`;
-      await alerts.tell({ id, messageId, state, kind, subject, message: said, detail, since: since_, at: at() });
+      const alert = { id, messageId, state, kind, subject, message: said, detail, since: since_, at: at() } as const;
+      await alerts.tell(alert, stopping.signal);
     } catch (err) {
       log.warn({ err, alert: id, kind, subject, state }, "an alert could not be told, and will be told again");
       return;
@@ -157,7 +159,10 @@ export function createAlertWatch({ db, alerts, clock, log, find }: Options) {
 
   async function lookOnce(): Promise<void> {
     await compare();
-    for (const row of await db.all(db.prepare(due)({ now: at() }), { fresh: true })) await tell(row);
+    for (const row of await db.all(db.prepare(due)({ now: at() }), { fresh: true })) {
+      if (stopping.signal.aborted) return;
+      await tell(row);
+    }
   }
 
   /** Looks once, and tells what is to be told. Calls queue up. */
@@ -166,26 +171,32 @@ export function createAlertWatch({ db, alerts, clock, log, find }: Options) {
     return looking;
   }
 
+  async function lookAgain(): Promise<void> {
+    try {
+      await look();
+      broken = false;
+    } catch (err) {
+      // The database is away, which others tell.
+      if (!broken) log.warn({ err }, "alerts could not be looked for");
+      broken = true;
+    }
+    plan();
+  }
+
+  function plan(): void {
+    if (!stopping.signal.aborted) timer = setTimeout(lookAgain, LOOK_MS);
+  }
+
   return {
     look,
-    /** Looks by itself, every 15 s. */
+    /** Looks by itself: 15 s after the last look has ended, however long a receiver has held that up. */
     start(): void {
-      timer ??= setInterval(() => {
-        look().then(
-          () => {
-            broken = false;
-          },
-          (err) => {
-            // The database is away, which others tell.
-            if (!broken) log.warn({ err }, "alerts could not be looked for");
-            broken = true;
-          },
-        );
-      }, LOOK_MS);
+      if (timer === null) plan();
     },
+    /** Ends what is being told: whoever else looks, or looks next, tells it again. */
     async stop(): Promise<void> {
-      if (timer) clearInterval(timer);
-      timer = null;
+      stopping.abort();
+      if (timer) clearTimeout(timer);
       await looking.catch(() => {});
     },
   };

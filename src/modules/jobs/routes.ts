@@ -64,7 +64,8 @@ export const jobRoutes = ({ jobs }: { jobs: Jobs }): Route[] => [
     id: "retryJob",
     tag,
     summary: "Run a job again",
-    description: "One that failed or was cancelled. It is due at once, whatever its deadline was.",
+    description:
+      "One that failed or was cancelled. It is due at once, whatever its deadline was. It has given up its unique key, and may run beside another job of that key.",
     access: change,
     params: JobParams,
     body: JobRetry,
@@ -94,12 +95,16 @@ export const jobRoutes = ({ jobs }: { jobs: Jobs }): Route[] => [
     id: "retryDeadJobs",
     tag,
     summary: "Run the dead jobs of a type again",
-    description: "Oldest first. They are due at once.",
+    description:
+      "Oldest first. They are due at once, and have given up their unique keys: they may run beside other jobs of these, and beside each other. While `more` is true the request is sent again, with the same `diedBy`.",
     access: change,
     params: NameParams,
     body: DeadJobsRetry,
     answer: AffectedJobs,
-    examples: { body: { attempts: 5, limit: 1000 }, answer: { jobs: 17, more: false } },
+    examples: {
+      body: { attempts: 5, limit: 1000, diedBy: "2026-01-31T09:30:00.000Z" },
+      answer: { jobs: 17, more: false },
+    },
     handler: ({ ctx, params, body }) => jobs.retryDead(ctx, params.name, body),
   }),
   route({
@@ -171,7 +176,8 @@ export const jobRoutes = ({ jobs }: { jobs: Jobs }): Route[] => [
     id: "drainQueue",
     tag,
     summary: "Drain a queue",
-    description: "Cancels all of its jobs that do not run just now. They can be run again while they are kept.",
+    description:
+      "Cancels its jobs that do not run just now, 10,000 of them at most: `more` says whether to send it again. They can be run again while they are kept.",
     access: ["update", "Queue"],
     params: NameParams,
     answer: AffectedJobs,

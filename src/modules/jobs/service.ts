@@ -11,9 +11,19 @@ import { may } from "../../policy/may.ts";
 import type { Bus } from "../../ports/bus/port.ts";
 import { type Db, must } from "../../ports/db/port.ts";
 import { oldestWaiting } from "../../ports/queue/lag.ts";
-import { minutesAgo } from "../../ports/queue/minutes.ts";
-import { cancelJob, createJobReads, drainQueue, pauseQueue, purgeJobs, retryJobs } from "../../ports/queue/operate.ts";
+import { countCancelled, minutesAgo } from "../../ports/queue/minutes.ts";
+import { publishCancelled } from "../../ports/queue/news.ts";
+import {
+  cancelJob,
+  createJobReads,
+  drainQueue,
+  type Ended,
+  pauseQueue,
+  purgeJobs,
+  retryJobs,
+} from "../../ports/queue/operate.ts";
 import { cancelMessage, JOBS_TOPIC, type Job, WAKE } from "../../ports/queue/port.ts";
+import { reopen } from "../../ports/schedule/store.ts";
 import { audit } from "../audit/statement.ts";
 import { keep, keepCount } from "../idempotency/store.ts";
 import { jobPages, type ListedJob, listedColumns } from "./list.ts";
@@ -46,6 +56,8 @@ const COUNTED = ["waiting", "delayed", "active", "retrying", "failed", "cancelle
 /** The minute that runs, and those before it. */
 const RATE_MINUTES = 5;
 const MAX_QUEUES = 500;
+/** How many one request drains: 150 to 300 ms of PostgreSQL. */
+const DRAINED = 10_000;
 const ENDED = new Set(["done", "failed", "cancelled"]);
 const entity = (id: string) => ({ type: "Job", id });
 const queueEntity = (id: string) => ({ type: "Queue", id });
@@ -69,6 +81,15 @@ export function createJobs({ db, bus }: JobsDeps) {
 
   /** A change by a command, or of a queue, is no commit that a worker's process hears of. */
   const wake = () => bus.publish(JOBS_TOPIC, WAKE);
+
+  /**
+   * Jobs that wait are in no process whose events would tell of them, so whoever cancels them does. It is done when this is called, and is
+   * answered so: a number that could not be added to the rates is lost, as with a process that dies.
+   */
+  async function tellCancelled(ctx: Context, jobs: readonly Ended[]) {
+    publishCancelled(bus, jobs);
+    await countCancelled(db, ctx.now, jobs).catch(() => {});
+  }
 
   async function setPaused(ctx: Context, queue: string, pausedAt: string | null): Promise<void> {
     const before = (await reads.paused()).find((known) => known.queue === queue)?.pausedAt ?? null;
@@ -114,6 +135,7 @@ export function createJobs({ db, bus }: JobsDeps) {
         deadlineAt: null,
       };
       await db.atomic((tx) => [
+        reopen(tx, db.dialect, [id]),
         must(retryJobs(tx, db.dialect, [id], ctx.now, attempts)),
         audit(tx, ctx, { action: "job.retry", entity: entity(id), ...changed(before, after) }),
         keep(tx, ctx, shown(ctx, after)),
@@ -135,21 +157,30 @@ export function createJobs({ db, bus }: JobsDeps) {
         uniqueKey: null,
         finishedAt: ctx.now,
       };
-      await db.atomic((tx) => [
+      const [ended] = await db.atomic((tx) => [
         must(cancelJob(tx, db.dialect, id, ctx.now, reason)),
         audit(tx, ctx, { action: "job.cancel", entity: entity(id), ...changed(before, after) }),
         keep(tx, ctx, shown(ctx, after)),
       ]);
       bus.publish(JOBS_TOPIC, cancelMessage(id));
+      await tellCancelled(ctx, ended);
       return shown(ctx, after);
     },
 
-    /** Dead jobs of a type run again. As in the other verbs about many jobs, how many they were is counted by the list itself. */
-    async retryDead(ctx: Context, name: string, { attempts, limit }: DeadJobsRetry): Promise<Affected> {
-      const ids = await reads.dead(name, limit);
+    /**
+     * Dead jobs of a type run again; those that died after `diedBy` do not, or one that dies at once would run with every batch. As in the other
+     * verbs about many jobs, how many they were is counted by the list itself.
+     */
+    async retryDead(
+      ctx: Context,
+      name: string,
+      { attempts, limit, diedBy = ctx.now }: DeadJobsRetry,
+    ): Promise<Affected> {
+      const ids = await reads.dead(name, diedBy, limit);
       if (ids.length === 0) return { jobs: 0, more: false };
       const answer = (jobs: number): Affected => ({ jobs, more: ids.length === limit });
-      const [, retried] = await db.atomic((tx) => [
+      const [, , retried] = await db.atomic((tx) => [
+        reopen(tx, db.dialect, ids),
         audit(tx, ctx, {
           action: "job.retry-dead",
           entity: { type: "JobType", id: name },
@@ -215,14 +246,15 @@ export function createJobs({ db, bus }: JobsDeps) {
     pause: (ctx: Context, queue: string): Promise<void> => setPaused(ctx, queue, ctx.now),
     resume: (ctx: Context, queue: string): Promise<void> => setPaused(ctx, queue, null),
 
-    /** Cancels all of the queue that is not running. */
+    /** Cancels what is not running of the queue. */
     async drain(ctx: Context, queue: string): Promise<Affected> {
-      const answer = (jobs: number): Affected => ({ jobs, more: false });
+      const answer = (jobs: number): Affected => ({ jobs, more: jobs === DRAINED });
       const [, ended] = await db.atomic((tx) => [
         audit(tx, ctx, { action: "queue.drain", entity: queueEntity(queue) }),
-        drainQueue(tx, db.dialect, queue, ctx.now, "An operator drained its queue."),
-        keepCount({ db, tx }, ctx, answer, 0),
+        drainQueue(tx, db.dialect, queue, ctx.now, "An operator drained its queue.", DRAINED),
+        keepCount({ db, tx }, ctx, answer, DRAINED),
       ]);
+      await tellCancelled(ctx, ended);
       return answer(ended.length);
     },
   };

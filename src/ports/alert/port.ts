@@ -29,6 +29,6 @@ export interface Alert {
 
 export interface Alerts {
   readonly driver: "log" | "webhook";
-  /** Resolves when it has arrived. Throws when that is not certain: it is told again later. */
-  tell(alert: Alert): Promise<void>;
+  /** Resolves when it has arrived. Throws when that is not certain, also when the signal ended it: it is told again later. */
+  tell(alert: Alert, signal?: AbortSignal): Promise<void>;
 }

@@ -21,7 +21,8 @@ export function createWebhookAlerts(options: Options): Alerts {
   const webhook = new Webhook(secret.reveal());
   return {
     driver: "webhook",
-    async tell({ messageId, ...data }) {
+    async tell({ messageId, ...data }, signal) {
+      const timeout = AbortSignal.timeout(timeoutMs);
       const at = new Date(clock.now());
       const body = JSON.stringify({ type: `alert.${data.state}`, timestamp: data.at, data });
       const answer = await send(url.reveal(), {
@@ -36,7 +37,7 @@ export function createWebhookAlerts(options: Options): Alerts {
         body,
         // Whoever answers a redirect has not taken the message.
         redirect: "manual",
-        signal: AbortSignal.timeout(timeoutMs),
+        signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
       });
       await answer.body?.cancel();
       if (!answer.ok) throw new Error(`the webhook answered ${answer.status}`);

@@ -48,7 +48,7 @@ export function createPgDb({ engine, primary, replicas = [], clock = systemClock
     () => Promise.reject(new Error("a statement is run by db.all or db.atomic, not awaited")),
     { casing },
   );
-  const prepare = preparer(builders, tables, printer);
+  const prepare = preparer(builders, tables, printer, "pg");
   const tx: Tx = Object.assign(builders, { prepare });
   const { committed, notices, noticeOf, tell } = createCommits();
   const plans = new Map<string, Folded | null>();

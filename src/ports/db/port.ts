@@ -88,7 +88,7 @@ export const must = <S extends Statement>(statement: S): Must<S> => ({ must: sta
  * binds values to its `sql.placeholder`s.
  */
 export type Prepare = <B extends Builder>(
-  build: (q: Builders, tables: Tables) => B,
+  build: (q: Builders, tables: Tables, dialect: Dialect) => B,
 ) => (values?: Record<string, unknown>) => Bound<RowsOf<B>>;
 
 /** What the statements of an atomic list are made with. */

@@ -35,7 +35,7 @@ export function createSqliteDb(engine: Extract<Engine, "sqlite" | "d1">, client:
   // `casing` goes in the third place: with two arguments sqlite-proxy does not read it (drizzle-orm 0.45).
   const refuse = () => Promise.reject(new Error("a statement is run by db.all or db.atomic, not awaited"));
   const builders = drizzle(refuse, refuse, { casing }) as unknown as Builders;
-  const prepare = preparer(builders, tables, printer);
+  const prepare = preparer(builders, tables, printer, "sqlite");
   const tx: Tx = Object.assign(builders, { prepare });
   const { committed, notices, tell } = createCommits();
 

@@ -4,7 +4,7 @@ import { is } from "drizzle-orm/entity";
 import { noopDecoder, Param, Placeholder, type Query, SQL } from "drizzle-orm/sql";
 import { getTableName, type Table } from "drizzle-orm/table";
 import type { Tables } from "../../../db/tables.ts";
-import type { Bound, Builder, Builders, Compiled, Field, Item, Prepare, Statement } from "./port.ts";
+import type { Bound, Builder, Builders, Compiled, Dialect, Field, Item, Prepare, Statement } from "./port.ts";
 
 /** Prints SQL objects: Drizzle's PgDialect or SQLiteDialect. */
 export interface Printer {
@@ -89,12 +89,12 @@ function decoderOf(field: unknown): Decoder | null {
   return is(expression, SQL) ? (expression as unknown as { decoder: Decoder }).decoder : null;
 }
 
-export function preparer(builders: Builders, tables: Tables, printer: Printer): Prepare {
+export function preparer(builders: Builders, tables: Tables, printer: Printer, dialect: Dialect): Prepare {
   const known = new WeakMap<object, Compiled>();
   return (build) => {
     let compiled = known.get(build);
     if (!compiled) {
-      compiled = compile(build(builders, tables), printer);
+      compiled = compile(build(builders, tables, dialect), printer);
       known.set(build, compiled);
     }
     const final = compiled;

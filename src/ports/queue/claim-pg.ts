@@ -9,6 +9,7 @@
 import { type SQL, sql } from "drizzle-orm/sql";
 import type { Tables } from "../../../db/tables.ts";
 import { type Builders, type Db, quietly } from "../db/port.ts";
+import { createGroupClaim, headOf, isGrouped, othersOf } from "./claim-groups.ts";
 import {
   alive,
   type Claim,
@@ -45,15 +46,15 @@ const byPlace = (q: Builders, tables: Tables, chosen: SQL) =>
     q,
     tables,
     sql`jobs.ctid = c.tid`,
-    sql`(with c as materialized (${chosen}) select c.ctid as tid from c where ${unflushed} and ${few("pg", sql`c.id`)}) as c`,
+    sql`(with c as materialized (${chosen}) select c.tid from c where ${unflushed} and ${few("pg", sql`c.id`)}) as c`,
   );
 
 const pgFree = (q: Builders, tables: Tables) =>
   byPlace(
     q,
     tables,
-    sql`select c.ctid, c.id, c.max_attempts from ${given} cross join lateral (
-        select j.ctid, j.rank, j.id, j.max_attempts from jobs j
+    sql`select c.tid, c.id, c.max_attempts from ${given} cross join lateral (
+        select j.ctid as tid, j.rank, j.id, j.max_attempts from jobs j
         where j.state = 'waiting' and j.name = r.name and j.input_version <= r.version and (j.rank, j.id) > (r.rank, r.id) and ${alive(tables, "j")}
         order by j.rank, j.id limit r.free for update skip locked
       ) c
@@ -64,45 +65,25 @@ const pgFreeOf = (q: Builders, tables: Tables) =>
   byPlace(
     q,
     tables,
-    sql`select j.ctid, j.id, j.max_attempts from jobs j
+    sql`select j.ctid as tid, j.id, j.max_attempts from jobs j
       where j.id = any (array${texts("pg", "ids")}) and j.state = 'waiting' and ${alive(tables, "j")}
         and exists (select 1 from ${given} where r.name = j.name and j.input_version <= r.version and ${running(sql`r.queue`)})
       limit ${total} for update of j skip locked`,
   );
 
-/** The groups of a name that have waiting jobs are found by skipping from one to the next in `jobs_group_index`. */
-const pgGrouped = (among: SQL) => (q: Builders, tables: Tables) => {
-  const name = sql`${ph("name")}::text`;
-  const waiting = sql`j.name = ${name} and j.state = 'waiting'`;
-  return claiming(
+/** Numbers are cast, because a limit of a bare parameter has no type. */
+const pgGrouped = (rowsOf: typeof headOf) => (q: Builders, tables: Tables) =>
+  byPlace(
     q,
     tables,
-    sql`jobs.id = c.id and coalesce(jobs.state, '') = 'waiting'`,
-    sql`(with recursive g (key) as (
-        (select j.group_key from jobs j where ${waiting} and j.group_key is not null order by 1 limit 1)
-        union all
-        select (select j.group_key from jobs j where ${waiting} and j.group_key > g.key order by 1 limit 1) from g where g.key is not null
-      ), c as materialized (
-        select w.id, w.max_attempts from g
-        cross join lateral (
-          select count(*) as busy from jobs a where a.name = ${name} and a.group_key = g.key and a.state = 'active'
-        ) b
-        cross join lateral (
-          select j.id, j.rank, j.max_attempts from jobs j
-          where ${waiting} and j.group_key = g.key and j.input_version <= ${ph("version")}::int and ${alive(tables, "j")} ${among}
-          order by j.rank, j.id limit greatest(${ph("perGroup")}::int - b.busy, 0)
-        ) w
-        where g.key is not null and ${running(sql`${ph("queue")}::text`)}
-        order by w.rank, w.id limit ${total}
-      ) select c.id from c where ${unflushed} and ${few("pg", sql`c.id`)}) as c`,
+    rowsOf("pg", tables, (name) => sql`(select ${ph(name)}::int)`),
   );
-};
 
 const pgStatements = {
   free: pgFree,
   freeOf: pgFreeOf,
-  grouped: pgGrouped(sql``),
-  groupedOf: pgGrouped(sql`and j.id in ${texts("pg", "ids")}`),
+  head: pgGrouped(headOf),
+  others: pgGrouped(othersOf),
 };
 
 /** Group counts are only right when nobody claims of the same name meanwhile: a statement sees what was committed before it began. */
@@ -111,7 +92,7 @@ const lock = (q: Builders) =>
     .select({ locked: sql`pg_advisory_xact_lock(hashtext('hearth jobs'), hashtext(${ph("name")}))::text` })
     .from(sql`(select 1) as one`);
 
-const grouped = withWork(sql`json_array_elements_text(${ph("names")}::text::json) as n(value)`);
+const withWaiting = withWork(sql`json_array_elements_text(${ph("names")}::text::json) as n(value)`);
 
 export function pgClaim(db: Db): Claim {
   /** Of each name, the last job that was claimed since everything was looked at. */
@@ -160,22 +141,31 @@ export function pgClaim(db: Db): Claim {
     return claimed;
   }
 
+  const grouped = createGroupClaim(async (which, values) => {
+    const [, found] = await db.atomic((tx) => [
+      tx.prepare(lock)({ name: values.name }),
+      quietly(tx.prepare(pgStatements[which])({ ...values })),
+    ]);
+    return found as Ranked[];
+  });
+
   return async (slots, options) => {
     const { workerId, now, total, ids } = options;
-    const common = { workerId, now, ...(ids && { ids: JSON.stringify(ids) }) };
-    const ungrouped = slots.filter(({ perGroup }) => perGroup === null);
+    const ungrouped = slots.filter((slot) => !isGrouped(slot));
     const claimed: Ranked[] = [];
     if (ungrouped.length > 0) claimed.push(...(await (ids ? free : inTurn)(ungrouped, options)));
-    const others = slots.filter(({ perGroup }) => perGroup !== null);
+    const others = slots.filter(isGrouped);
     if (others.length === 0 || claimed.length >= total) return inOrder(claimed);
-    const names = JSON.stringify(others.map(({ name }) => name));
-    const busy = new Set((await db.all(db.prepare(grouped)({ names }), { fresh: true })).map(({ name }) => name));
-    for (const { name, queue, free, version, perGroup } of others) {
-      if (!busy.has(name) || claimed.length >= total) continue;
-      const statement = ids ? pgStatements.groupedOf : pgStatements.grouped;
-      const values = { ...common, name, queue, version, perGroup, total: Math.min(free, total - claimed.length) };
-      const [, found] = await db.atomic((tx) => [tx.prepare(lock)({ name }), quietly(tx.prepare(statement)(values))]);
-      claimed.push(...(found as Ranked[]));
+    try {
+      const names = JSON.stringify(others.map(({ name }) => name));
+      const busy = new Set((await db.all(db.prepare(withWaiting)({ names }), { fresh: true })).map(({ name }) => name));
+      for (const slot of others) {
+        if (!busy.has(slot.name) || claimed.length >= total) continue;
+        claimed.push(...(await grouped(slot, { workerId, now, total: total - claimed.length })));
+      }
+    } catch (error) {
+      // What has been claimed must not be lost to it.
+      if (claimed.length === 0) throw error;
     }
     return inOrder(claimed);
   };

@@ -3,6 +3,7 @@ import { type SQL, sql } from "drizzle-orm/sql";
 import type { Tables } from "../../../db/tables.ts";
 import { limitOf } from "../db/placeholders.ts";
 import { type Builders, type Db, quietly } from "../db/port.ts";
+import { createGroupClaim, headOf, isGrouped, othersOf } from "./claim-groups.ts";
 import { alive, type Claim, claiming, inOrder, ph, type Ranked, running, type Slot, withWork } from "./claiming.ts";
 import { texts } from "./rows.ts";
 
@@ -18,32 +19,23 @@ const sqlite = (among: SQL) => (q: Builders, tables: Tables) =>
       order by j.rank, j.id limit ${limitOf("total")})`,
   );
 
-const sqliteGrouped = (among: SQL) => (q: Builders, tables: Tables) =>
-  claiming(
-    q,
-    tables,
-    sql`id in (
-      select w.id from (
-        select j.id, j.rank, j.group_key, row_number() over (partition by j.group_key order by j.rank, j.id) as nth from jobs j
-        where j.state = 'waiting' and j.name = ${ph("name")} and j.group_key is not null and j.input_version <= ${ph("version")} and ${alive(tables, "j")} ${among}
-      ) w
-      where w.nth <= ${ph("perGroup")} - (
-        select count(*) from jobs a where a.name = ${ph("name")} and a.group_key = w.group_key and a.state = 'active'
-      ) and ${running(sql`${ph("queue")}`)}
-      order by w.rank, w.id limit ${limitOf("total")})`,
-  );
+const among = (rows: SQL) => sql`id in (select c.id from (${rows}) c)`;
 
 const sqliteStatements = {
   free: sqlite(sql``),
   freeOf: sqlite(sqliteAmong),
-  grouped: sqliteGrouped(sql``),
-  groupedOf: sqliteGrouped(sqliteAmong),
+  head: (q: Builders, tables: Tables) => claiming(q, tables, among(headOf("sqlite", tables, limitOf as never))),
+  others: (q: Builders, tables: Tables) => claiming(q, tables, among(othersOf("sqlite", tables, limitOf as never))),
 };
 
 const due = withWork(sql`json_each(${ph("names")}) as n`);
 
 export function sqliteClaim(db: Db): Claim {
   let turn = 0;
+  const grouped = createGroupClaim(async (which, values) => {
+    const [jobs] = await db.atomic((tx) => [quietly(tx.prepare(sqliteStatements[which])({ ...values }))]);
+    return jobs as Ranked[];
+  });
   return async (slots, { workerId, now, total, ids }) => {
     const claimed: Ranked[] = [];
     const common = { workerId, now, ...(ids && { ids: JSON.stringify(ids) }) };
@@ -53,12 +45,16 @@ export function sqliteClaim(db: Db): Claim {
     const open = slots.filter(({ name }) => busy.has(name));
     // Another name is first each time: one that has always work would leave nothing to those behind it.
     for (let i = 0, first = turn++; i < open.length && claimed.length < total; i++) {
-      const { name, queue, free, version, perGroup } = open[(first + i) % open.length] as Slot;
-      const values = { ...common, name, queue, version, total: Math.min(free, total - claimed.length) };
+      const slot = open[(first + i) % open.length] as Slot;
+      const { name, queue, free, version } = slot;
+      const wanted = Math.min(free, total - claimed.length);
+      if (isGrouped(slot)) {
+        claimed.push(...(await grouped(slot, { workerId, now, total: wanted })));
+        continue;
+      }
+      const values = { ...common, name, queue, version, total: wanted };
       const [jobs] = await db.atomic((tx) => [
-        perGroup === null
-          ? quietly(tx.prepare(ids ? sqliteStatements.freeOf : sqliteStatements.free)(values))
-          : quietly(tx.prepare(ids ? sqliteStatements.groupedOf : sqliteStatements.grouped)({ ...values, perGroup })),
+        quietly(tx.prepare(ids ? sqliteStatements.freeOf : sqliteStatements.free)(values)),
       ]);
       claimed.push(...(jobs as Ranked[]));
     }

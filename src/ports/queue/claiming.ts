@@ -12,8 +12,12 @@ export interface Slot {
   free: number;
   /** The version of its input that this worker knows. A newer one is left to those who do, as a name that is not known. */
   version: number;
-  /** How many of one group may run at once, over all workers; null: groups do not matter. */
+  /** How many of one group may run at once, over all workers; null: any number. */
   perGroup: number | null;
+  /** How many of one group are taken at once, for types with a rate. */
+  perClaim?: number;
+  /** Groups that are left out: their rate is used up. */
+  full?: readonly string[];
 }
 
 export interface ClaimOptions {
@@ -21,7 +25,7 @@ export interface ClaimOptions {
   now: string;
   /** The most in all. */
   total: number;
-  /** Only these jobs, which a carrier brought. */
+  /** Only these jobs, which a carrier brought. It brings none of a type that is claimed by groups. */
   ids?: readonly string[];
 }
 
@@ -36,8 +40,6 @@ export function claiming(q: Builders, { jobs }: Tables, which: SQL, chosen?: SQL
     attempt: sql`attempt + 1`,
     workerId: sql`${ph("workerId")}`,
     startedAt: sql`${value("now", jobs.startedAt)}`,
-    // From its first start on only the deadline ends it.
-    expiresAt: sql`deadline_at`,
     uniqueKey: sql`case when unique_until = 'start' then null else unique_key end`,
   });
   // The builder with a `from` has a type of its own; what it answers is the same.
@@ -68,6 +70,13 @@ export const alive = ({ jobs }: Tables, j: string) =>
   sql`(${sql.raw(j)}.expires_at is null or ${sql.raw(j)}.expires_at > ${value("now", jobs.expiresAt)})`;
 
 export type Ranked = ClaimedJob & { rank: number };
+
+/** Whether of a type all were taken that may be: then more of it may wait, however many places are left for others. */
+export function fills(jobs: readonly ClaimedJob[], slots: readonly Slot[]): boolean {
+  const taken = new Map<string, number>();
+  for (const { name } of jobs) taken.set(name, (taken.get(name) ?? 0) + 1);
+  return slots.some(({ name, free, perClaim }) => (taken.get(name) ?? 0) >= Math.min(free, perClaim ?? free));
+}
 
 /** An update answers its rows in any order. */
 export const inOrder = (jobs: Ranked[]): ClaimedJob[] =>

@@ -3,6 +3,7 @@ import type { z } from "zod";
 import type { Actor } from "../../core/actor.ts";
 import type { Instant } from "../../core/clock.ts";
 import type { Rule } from "../limits/port.ts";
+import { MAX_INT, spanFault, wholeFault } from "./bounds.ts";
 import type { Unique } from "./port.ts";
 
 export interface Retry {
@@ -60,12 +61,42 @@ const RETRY: Retry = { attempts: 5, baseMs: 1_000, maxMs: 3_600_000 };
 export function defineJob<In extends z.ZodType, Out extends z.ZodType = z.ZodVoid>(
   spec: JobSpec<In, Out>,
 ): JobType<In, Out> {
-  const type: JobType<In, Out> = { ...DEFAULTS, ...spec, retry: { ...RETRY, ...spec.retry } };
-  if (!/^[\w.:-]{1,100}$/.test(type.name)) throw new Error(`"${type.name}" cannot name a job: use <noun>.<verb>`);
+  const retry = { ...RETRY, ...said(spec.retry ?? {}) };
+  const type = { ...DEFAULTS, ...said(spec), retry } as JobType<In, Out>;
+  if (!NAME.test(type.name)) throw new Error(`"${type.name}" cannot name a job: use <noun>.<verb>`);
+  if (!NAME.test(type.queue)) throw new Error(`Job ${type.name}: "${type.queue}" cannot name a queue`);
+  for (const [option, fault] of faultsOf(type))
+    if (fault) throw new RangeError(`Job ${type.name} cannot have this ${option}: ${fault}`);
   if (type.version > 1 && !type.migrate)
     throw new Error(`Job ${type.name} has version ${type.version} and no way to migrate an older input`);
-  if (type.retry.attempts < 1) throw new Error(`Job ${type.name} has to be tried at least once`);
   return type;
+}
+
+const NAME = /^[\w.:-]{1,100}$/;
+
+/** What is undefined is not said: the default holds. */
+const said = <T extends object>(spec: T): Partial<T> =>
+  Object.fromEntries(Object.entries(spec).filter(([, value]) => value !== undefined)) as Partial<T>;
+
+/** Of each number of a type, what is wrong with it: it would else be found when a job runs, or never does. */
+function faultsOf<In extends z.ZodType, Out extends z.ZodType>(type: JobType<In, Out>): [string, string | null][] {
+  const { retry, group } = type;
+  const given = (value: number | undefined, faultOf: typeof spanFault) =>
+    value === undefined ? null : faultOf(value, 1);
+  return [
+    ["version", wholeFault(type.version, 1)],
+    ["priority", wholeFault(type.priority, -MAX_INT)],
+    ["retry.attempts", wholeFault(retry.attempts, 1)],
+    ["retry.baseMs", spanFault(retry.baseMs, 0)],
+    ["retry.maxMs", spanFault(retry.maxMs, 0)],
+    ["timeoutMs", spanFault(type.timeoutMs, 1)],
+    ["keepMs", spanFault(type.keepMs, 0)],
+    ["ttlMs", given(type.ttlMs, spanFault)],
+    ["concurrency", given(type.concurrency, wholeFault)],
+    ["group.concurrency", given(group?.concurrency, wholeFault)],
+    ["group.rate.limit", given(group?.rate?.limit, wholeFault)],
+    ["group.rate.windowMs", given(group?.rate?.windowMs, spanFault)],
+  ];
 }
 
 /** What a handler knows of its job. It is the `by` of what the handler enqueues itself. */
@@ -79,7 +110,7 @@ export interface JobContext {
   readonly requestId: string | null;
   /** Aborted when its time is up, when it was cancelled, and when this process has lost it. */
   readonly signal: AbortSignal;
-  /** When the attempt began. */
+  /** Whenever it is read, and not when the attempt began: what is enqueued an hour later is delayed, and expires, from then on. */
   readonly now: Instant;
   /** Keeps a value of JSON with the job, at most twice a second; the last one always. */
   progress(value: unknown): void;
@@ -102,7 +133,7 @@ export class PermanentError extends Error {
   readonly retryable = false;
 }
 
-/** A payload that its type refuses: a fault of the code that enqueues it, and told before anything is written. */
+/** A payload that its type refuses, or a key or an instant that cannot be kept: a fault of the code that enqueues it, told before anything is written. */
 export class PayloadError extends Error {
   override readonly name = "PayloadError";
   readonly retryable = false;

@@ -1,12 +1,11 @@
 /** Jobs as statements: they are part of the atomic list of the change that they follow from. */
-import { sql } from "drizzle-orm/sql";
 import type { z } from "zod";
-import type { Tables } from "../../../db/tables.ts";
-import { fromInstant, type Instant, toInstant } from "../../core/clock.ts";
+import { fromInstant, type Instant } from "../../core/clock.ts";
 import { idPrefixes, newId } from "../../core/id.ts";
-import { textOf } from "../db/placeholders.ts";
-import type { Bound, Builders, Tx } from "../db/port.ts";
+import type { Bound, Tx } from "../db/port.ts";
+import { instantAt, instantOf, keyFault, MAX_INT, wholeFault } from "./bounds.ts";
 import { type JobType, PayloadError } from "./define.ts";
+import { insertion } from "./insertion.ts";
 import { toPayload } from "./payload.ts";
 import type { Cause, EnqueueOptions, Unique } from "./port.ts";
 
@@ -14,22 +13,19 @@ export interface Enqueue extends EnqueueOptions {
   by: Cause;
 }
 
-/** A row as it is inserted; `input` is JSON already. */
-export interface NewJob {
-  id: string;
+/** What the jobs of one call have in common: it follows from their type and what is said of them, whatever their inputs are. */
+export interface Common {
   createdAt: Instant;
   name: string;
   queue: string;
   state: "waiting" | "delayed";
   rank: number;
   runAt: Instant;
-  input: string;
   inputVersion: number;
   maxAttempts: number;
-  groupKey: string | null;
-  uniqueKey: string | null;
-  uniqueUntil: "start" | "end" | null;
   expiresAt: Instant | null;
+  /** What `expiresAt` was made of, for one that is put in the place of another. */
+  ttlMs: number | null;
   deadlineAt: Instant | null;
   actor: Cause["actor"];
   traceId: string | null;
@@ -37,9 +33,18 @@ export interface NewJob {
   scheduleName: string | null;
 }
 
+/** A row as it is inserted; `input` is JSON already. */
+export interface NewJob extends Common {
+  id: string;
+  input: string;
+  groupKey: string | null;
+  uniqueKey: string | null;
+  uniqueUntil: "start" | "end" | null;
+}
+
 /**
  * The statement that makes a job. It answers the job's id, and none where a unique one is there already and was left as it is. Throws a
- * PayloadError when the type refuses the input.
+ * PayloadError when the input, a key or an instant is refused, and a RangeError for a number that cannot be kept.
  */
 export const enqueue = <In extends z.ZodType, Out extends z.ZodType>(
   tx: Tx,
@@ -51,118 +56,90 @@ export const enqueue = <In extends z.ZodType, Out extends z.ZodType>(
   return insertion(tx, row, mode);
 };
 
-export const insertion = (tx: Pick<Tx, "prepare">, row: NewJob, mode: Unique["mode"] | null): Bound<{ id: string }[]> =>
-  tx.prepare(mode === null ? insert : unique[mode])({ ...row }) as Bound<{ id: string }[]>;
-
 /** The row of a job, and how it meets another of its key. */
 export function toRow<In extends z.ZodType, Out extends z.ZodType>(
   type: JobType<In, Out>,
   input: z.input<In>,
   options: Enqueue,
 ): { row: NewJob; mode: Unique["mode"] | null } {
-  const { by } = options;
-  const { text, parsed } = toPayload(type, input);
-  const runAt = dueAt(options);
-  const ttlMs = options.ttlMs ?? type.ttlMs;
-  const deadlineAt = options.deadlineAt ?? null;
-  const ends = ttlMs === undefined ? null : toInstant(fromInstant(runAt) + ttlMs);
+  const { own, parsed } = ownOf(type, input, options);
   const unique: Unique | null =
     options.unique ?? (type.unique ? { key: type.unique.key(parsed), mode: type.unique.mode } : null);
   const row: NewJob = {
-    id: newId(idPrefixes.job),
+    ...commonOf(type, options),
+    ...own,
+    uniqueKey: unique && keyOf(type, "unique key", unique.key),
+    uniqueUntil: unique && (unique.mode === "skip" ? "end" : "start"),
+  };
+  return { row, mode: unique?.mode ?? null };
+}
+
+/** What a job has for itself. */
+export function ownOf<In extends z.ZodType, Out extends z.ZodType>(
+  type: JobType<In, Out>,
+  input: z.input<In>,
+  { group }: Enqueue,
+): { own: Pick<NewJob, "id" | "input" | "groupKey">; parsed: z.output<In> } {
+  const { text, parsed } = toPayload(type, input);
+  const groupKey = type.group ? keyOf(type, "group", group ?? type.group.key?.(parsed) ?? "") : null;
+  return { own: { id: newId(idPrefixes.job), input: text, groupKey }, parsed };
+}
+
+export function commonOf(type: Named, options: Enqueue): Common {
+  const { by } = options;
+  const priority = options.priority ?? type.priority;
+  const fault = wholeFault(priority, -MAX_INT);
+  if (fault) throw new RangeError(refusal(type, "priority", fault));
+  const runAt = dueAt(type, options);
+  const ttlMs = options.ttlMs ?? type.ttlMs ?? null;
+  const ends = ttlMs === null ? null : later(type, "ttlMs", runAt, ttlMs);
+  const deadlineAt = options.deadlineAt === undefined ? null : instant(type, "deadlineAt", options.deadlineAt);
+  return {
     createdAt: by.now,
     name: type.name,
     queue: type.queue,
     state: runAt > by.now ? "delayed" : "waiting",
-    rank: 0 - (options.priority ?? type.priority),
+    rank: 0 - priority,
     runAt,
-    input: text,
     inputVersion: type.version,
     maxAttempts: type.retry.attempts,
-    groupKey: type.group ? (options.group ?? type.group.key?.(parsed) ?? "") : null,
-    uniqueKey: unique?.key ?? null,
-    uniqueUntil: unique && (unique.mode === "skip" ? "end" : "start"),
     expiresAt: ends === null || (deadlineAt !== null && deadlineAt < ends) ? deadlineAt : ends,
+    ttlMs,
     deadlineAt,
     actor: by.actor,
     traceId: by.traceId,
     requestId: by.requestId,
     scheduleName: options.scheduleName ?? null,
   };
-  return { row, mode: unique?.mode ?? null };
 }
 
-function dueAt({ by, delayMs, runAt }: Enqueue): Instant {
-  if (runAt === undefined)
-    return delayMs === undefined || delayMs <= 0 ? by.now : toInstant(fromInstant(by.now) + delayMs);
-  const ms = fromInstant(runAt);
-  if (Number.isNaN(ms)) throw new PayloadError(`"${runAt}" is no instant at which a job could run`);
-  // An instant's text is compared, so it has the one form that all of them have.
-  return toInstant(ms);
+type Named = Omit<JobType, "input" | "result" | "unique" | "group" | "migrate">;
+
+function dueAt(type: Named, { by, delayMs = 0, runAt }: Enqueue): Instant {
+  if (runAt !== undefined) return instant(type, "runAt", runAt);
+  return delayMs <= 0 ? by.now : later(type, "delayMs", by.now, delayMs);
 }
 
-const names = [
-  "id",
-  "createdAt",
-  "name",
-  "queue",
-  "state",
-  "rank",
-  "runAt",
-  "inputVersion",
-  "maxAttempts",
-  "groupKey",
-  "uniqueKey",
-  "uniqueUntil",
-  "expiresAt",
-  "deadlineAt",
-  "actor",
-  "traceId",
-  "requestId",
-  "scheduleName",
-] as const;
+function later(type: Named, option: string, from: Instant, ms: number): Instant {
+  const at = instantAt(fromInstant(from) + ms);
+  if (at === null) throw new RangeError(refusal(type, option, `${ms} ms lead to no time from year 1 to 9999`));
+  return at;
+}
 
-const values = ({ jobs }: Tables) => ({
-  ...(Object.fromEntries(names.map((name) => [name, sql.placeholder(name)])) as Record<(typeof names)[number], never>),
-  // Text already: the column would encode it a second time.
-  input: textOf("input", jobs.input),
-});
+function instant(type: Named, option: string, text: string): Instant {
+  const at = instantOf(text);
+  if (at === null)
+    throw new PayloadError(
+      refusal(type, option, `"${String(text).slice(0, 40)}" is no instant of ISO 8601 from year 1 to 9999`),
+    );
+  return at;
+}
 
-const inserting = (q: Builders, tables: Tables) => q.insert(tables.jobs).values(values(tables));
+function keyOf(type: { name: string }, what: string, key: string): string {
+  const fault = keyFault(key);
+  if (fault) throw new PayloadError(refusal(type, what, fault));
+  return key;
+}
 
-const insert = (q: Builders, tables: Tables) => inserting(q, tables).returning({ id: tables.jobs.id });
-
-const key = ({ jobs }: Tables) => [jobs.name, jobs.uniqueKey];
-const held = sql`unique_key is not null`;
-
-/** A job that was replaced keeps its id, so that whoever waits for it is answered. */
-const over = (tables: Tables, ...columns: string[]) => {
-  const taken = (column: string) => sql.raw(`excluded.${column}`);
-  const { jobs } = tables;
-  return {
-    target: key(tables),
-    targetWhere: held,
-    set: {
-      input: taken("input"),
-      inputVersion: taken("input_version"),
-      rank: taken("rank"),
-      deadlineAt: taken("deadline_at"),
-      expiresAt: taken("expires_at"),
-      actor: taken("actor"),
-      traceId: taken("trace_id"),
-      requestId: taken("request_id"),
-      ...(columns.includes("run_at") ? { runAt: taken("run_at"), state: taken("state") } : {}),
-    },
-    setWhere: sql`${jobs.state} in ('waiting', 'delayed')`,
-  };
-};
-
-const unique = {
-  // The only other constraint that a new row could meet is the primary key, and ids do not meet. (Drizzle 0.45 prints a target's
-  // condition in the wrong place for SQLite.)
-  skip: (q: Builders, tables: Tables) => inserting(q, tables).onConflictDoNothing().returning({ id: tables.jobs.id }),
-  replace: (q: Builders, tables: Tables) =>
-    inserting(q, tables).onConflictDoUpdate(over(tables)).returning({ id: tables.jobs.id }),
-  debounce: (q: Builders, tables: Tables) =>
-    inserting(q, tables).onConflictDoUpdate(over(tables, "run_at")).returning({ id: tables.jobs.id }),
-};
+const refusal = ({ name }: { name: string }, what: string, fault: string) =>
+  `The ${what} of ${name} is refused: ${fault}.`;

@@ -7,6 +7,8 @@ import { getTableColumns } from "drizzle-orm/utils";
 import type { Tables } from "../../../db/tables.ts";
 import { bucketEdges } from "../../../db/tables-queue.ts";
 import { fromInstant, type Instant, toInstant } from "../../core/clock.ts";
+import { AppError } from "../../core/error.ts";
+import { ConstraintError } from "../db/constraint.ts";
 import { value } from "../db/placeholders.ts";
 import { type Builders, type Db, type Dialect, quietly } from "../db/port.ts";
 import type { Log } from "../log/port.ts";
@@ -24,6 +26,8 @@ const columns = [...summed, ...largest];
 
 type Count = (typeof columns)[number];
 type Minute = Record<Count, number> & { id: string; minute: Instant; queue: string; name: string };
+
+type Subject = Pick<JobEvent, "queue" | "name">;
 
 interface Counts {
   all: Map<string, Minute>;
@@ -44,7 +48,8 @@ const rows = (dialect: Dialect) =>
     minute: "instant",
     queue: "text",
     name: "text",
-    ...Object.fromEntries(columns.map((name) => [snake(name), "int"])),
+    // A thousand jobs that waited for a month are more milliseconds than an integer holds.
+    ...Object.fromEntries(columns.map((name) => [snake(name), name.endsWith("Ms") ? "real" : "int"])),
   });
 const given = { pg: rows("pg"), sqlite: rows("sqlite") };
 
@@ -77,8 +82,26 @@ export const purgeMinutes = async (db: Db, before: Instant): Promise<void> => {
   await db.atomic((tx) => [quietly(tx.prepare(purge)({ before }))]);
 };
 
+const store = async (db: Db, batch: readonly Minute[]): Promise<void> => {
+  const values = given[db.dialect].bind(batch.map(asRow));
+  await db.atomic((tx) => [quietly(tx.prepare(upserts[db.dialect])(values))]);
+};
+
+/** In one order, so that instances which write the same minutes do not lock each other out. */
+const inOrder = ({ all }: Counts): Minute[] => [...all.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+
+/** Adds jobs that were cancelled in the record, which need not have been in any process. */
+export async function countCancelled(db: Db, at: Instant, jobs: readonly Subject[]): Promise<void> {
+  const cancelled = counts();
+  for (const { queue, name } of jobs) {
+    const minute = minuteOf(cancelled, { at, queue, name });
+    if (minute) minute.cancelled++;
+  }
+  for (const rest = inOrder(cancelled); rest.length > 0; ) await store(db, rest.splice(0, BATCH));
+}
+
 export interface JobMinutes {
-  /** Writes what has been counted. It is kept, and written with the next, where the database does not answer. */
+  /** Writes what has been counted. It is kept, and written with the next, where the database is away. */
   flush(): Promise<void>;
   /** Counts no more, and writes the rest. */
   close(): Promise<void>;
@@ -102,20 +125,24 @@ export function createJobMinutes({ db, events, log, timer = true }: Options): Jo
 
   async function write() {
     if (open.all.size === 0) return;
-    // In one order, so that instances which write the same minutes do not lock each other out.
-    const taken = [...open.all.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+    const taken = inOrder(open);
     open = counts();
     try {
-      while (taken.length > 0) {
-        const values = given[db.dialect].bind(taken.slice(0, BATCH).map(asRow));
-        await db.atomic((tx) => [quietly(tx.prepare(upserts[db.dialect])(values))]);
-        taken.splice(0, BATCH);
-      }
+      for (; taken.length > 0; taken.splice(0, BATCH)) await writeBatch(taken.slice(0, BATCH));
       broken = false;
     } catch (err) {
       if (!broken) log.warn({ err }, "the rates of jobs could not be written; they are kept in memory");
       broken = true;
       for (const minute of taken) add(open, minute);
+    }
+  }
+  /** What the database does not want it would not want later either: it is given up, lest it hold up all that follows. */
+  async function writeBatch(batch: readonly Minute[]) {
+    try {
+      await store(db, batch);
+    } catch (err) {
+      if (!isRefusal(err)) throw err;
+      log.error({ err, minutes: batch.length }, "the rates of jobs were refused by the database, and are lost");
     }
   }
   const flush = () => {
@@ -133,6 +160,9 @@ export function createJobMinutes({ db, events, log, timer = true }: Options): Jo
   };
 }
 
+/** Not that it is away, nor that two who write at once hinder each other. */
+const isRefusal = (error: unknown) => !(error instanceof AppError) || error.cause instanceof ConstraintError;
+
 const asRow = (minute: Minute): Record<string, string | number> => ({
   id: minute.id,
   minute: minute.minute,
@@ -144,6 +174,7 @@ const asRow = (minute: Minute): Record<string, string | number> => ({
 function count(open: Counts, event: JobEvent): void {
   const { kind } = event;
   if (kind === "started" || kind === "progress") return;
+  if (kind === "cancelled" && event.counted) return;
   const minute = minuteOf(open, event);
   if (!minute) return;
   if (kind === "completed") minute.done++;
@@ -176,7 +207,7 @@ function startOf(at: Instant): Instant {
 }
 
 /** Found by the name, which nearly always has one queue: no key is put together for each event. */
-function minuteOf({ all, newest }: Counts, { at, queue, name }: JobEvent): Minute | null {
+function minuteOf({ all, newest }: Counts, { at, queue, name }: Subject & { at: Instant }): Minute | null {
   const minute = startOf(at);
   const last = newest.get(name);
   if (last && last.minute === minute && last.queue === queue) return last;

@@ -67,7 +67,9 @@ export function publishJobNews({ events, bus, timer = true }: Options): JobNewsS
   let due: ReturnType<typeof setTimeout> | null = null;
   let last = Number.NEGATIVE_INFINITY;
 
-  const stop = events.onJobEvent(({ kind, id, name, attempt }) => {
+  const stop = events.onJobEvent((event) => {
+    const { kind, id, name, attempt } = event;
+    if (kind === "cancelled" && event.counted) return;
     const some = told.get(kind) ?? new Map<string, JobTold>();
     told.set(kind, some);
     // One item a job and kind: of its progress the last is as good as all.
@@ -98,6 +100,12 @@ export function publishJobNews({ events, bus, timer = true }: Options): JobNewsS
       flush();
     },
   };
+}
+
+/** Jobs that were cancelled in the record, which need not have been in any process. */
+export function publishCancelled(bus: Bus, jobs: readonly Omit<JobTold, "kind">[]): void {
+  const told = jobs.map((job): JobTold => ({ kind: "cancelled", ...job }));
+  if (told.length > 0) bus.publish(JOB_NEWS_TOPIC, encode(told, new Map()));
 }
 
 function encode(all: readonly JobTold[], counts: Map<Kind, Map<string, number>>): string {

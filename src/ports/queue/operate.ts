@@ -7,7 +7,7 @@ import type { JobState } from "../../core/job.ts";
 import { value } from "../db/placeholders.ts";
 import type { Bound, Builders, Db, Dialect, Tx } from "../db/port.ts";
 import type { Job } from "./port.ts";
-import { texts } from "./rows.ts";
+import { among } from "./rows.ts";
 import { after } from "./store.ts";
 
 const ph = sql.placeholder;
@@ -40,15 +40,28 @@ const ending = (q: Builders, { jobs }: Tables, dialect: Dialect, which: SQL) => 
       uniqueKey: sql`null`,
     })
     .where(which)
-    .returning({ id: jobs.id, name: jobs.name, attempt: jobs.attempt });
+    .returning({ id: jobs.id, name: jobs.name, queue: jobs.queue, attempt: jobs.attempt });
 };
 
 const LIVE = sql`state in ('waiting', 'delayed', 'retrying', 'active')`;
 const cancel = (dialect: Dialect) => (q: Builders, tables: Tables) =>
   ending(q, tables, dialect, sql`id = ${ph("id")} and ${LIVE}`);
-const drain = (dialect: Dialect) => (q: Builders, tables: Tables) =>
-  ending(q, tables, dialect, sql`queue = ${ph("queue")} and state in ('waiting', 'delayed', 'retrying')`);
 
+/**
+ * At most so many, by the indexes of those that wait and of those that are not due, in their order: a look ends when it has enough, however
+ * many there are. It waits for what others have just locked: of two requests with one idempotency key the one that is undone may have been first, and
+ * to pass by what it holds would be to drain nothing.
+ */
+const drain = (dialect: Dialect) => (q: Builders, tables: Tables) => {
+  const first = (state: SQL, order: SQL) =>
+    sql`select id from (select j.id from jobs j where j.state ${state} and j.queue = ${ph("queue")}
+      order by ${order} limit ${ph("limit")}${dialect === "pg" ? sql` for update` : sql``}) as w`;
+  const ids = sql`(${first(sql`= 'waiting'`, sql`j.name, j.rank, j.id`)}
+    union all ${first(sql`in ('delayed', 'retrying')`, sql`j.run_at`)} limit ${ph("limit")})`;
+  return ending(q, tables, dialect, dialect === "pg" ? sql`id = any (array${ids})` : sql`id in ${ids}`);
+};
+
+/** By the ids alone, which no index of states is better for: jobs may have died by the thousand since PostgreSQL last counted them. */
 const revive =
   (dialect: Dialect) =>
   (q: Builders, { jobs }: Tables) =>
@@ -64,14 +77,16 @@ const revive =
         deadlineAt: sql`null`,
         sentAt: sql`null`,
       })
-      .where(sql`id in ${texts(dialect, "ids")} and state in ('failed', 'cancelled')`)
+      .where(sql`${among(dialect, sql`id`, "ids")} and coalesce(state, '') in ('failed', 'cancelled')`)
       .returning({ id: jobs.id });
 
 const dead = (q: Builders, { jobs }: Tables) =>
   q
     .select({ id: jobs.id })
     .from(jobs)
-    .where(sql`${jobs.name} = ${ph("name")} and ${jobs.state} = 'failed'`)
+    .where(
+      sql`${jobs.name} = ${ph("name")} and ${jobs.state} = 'failed' and ${jobs.finishedAt} <= ${value("until", jobs.finishedAt)}`,
+    )
     .orderBy(jobs.id)
     .limit(ph("limit"));
 
@@ -122,7 +137,8 @@ const statements = (dialect: Dialect) => ({
 });
 const known = { pg: statements("pg"), sqlite: statements("sqlite") };
 
-type Ended = { id: string; name: string; attempt: number };
+/** A job that an operator has ended. */
+export type Ended = { id: string; name: string; queue: string; attempt: number };
 
 /**
  * Ends the job, unless it has ended. Answers nothing then. One that is active is fenced off at once, and its handler's signal aborted: by
@@ -131,11 +147,23 @@ type Ended = { id: string; name: string; attempt: number };
 export const cancelJob = (tx: Tx, dialect: Dialect, id: string, now: Instant, reason: string): Bound<Ended[]> =>
   tx.prepare(known[dialect].cancel)({ id, now, reason, purgeAt: after(now, KEEP_CANCELLED_MS) }) as Bound<Ended[]>;
 
-/** Cancels all of the queue that is not running. */
-export const drainQueue = (tx: Tx, dialect: Dialect, queue: string, now: Instant, reason: string): Bound<Ended[]> =>
-  tx.prepare(known[dialect].drain)({ queue, now, reason, purgeAt: after(now, KEEP_CANCELLED_MS) }) as Bound<Ended[]>;
+/** Cancels what is not running of the queue; at most so many at once. */
+export const drainQueue = (
+  tx: Tx,
+  dialect: Dialect,
+  queue: string,
+  now: Instant,
+  reason: string,
+  limit: number,
+): Bound<Ended[]> =>
+  tx.prepare(known[dialect].drain)({ queue, now, reason, limit, purgeAt: after(now, KEEP_CANCELLED_MS) }) as Bound<
+    Ended[]
+  >;
 
-/** Failed and cancelled jobs run again, with so many further attempts, whatever their deadline was. Answers those that do. */
+/**
+ * Failed and cancelled jobs run again, with so many further attempts, whatever their deadline was. Answers those that do. They are unique no
+ * more: the key may be another's by now, of several that died only one could have it, and an operator asks for each of them to run.
+ */
 export const retryJobs = (
   tx: Tx,
   dialect: Dialect,
@@ -159,9 +187,9 @@ export function createJobReads(db: Db) {
       const [job] = await db.all(db.prepare(one)({ id }), { fresh: true });
       return (job as Job | undefined) ?? null;
     },
-    /** Ids of dead jobs of a type, oldest first. */
-    async dead(name: string, limit: number): Promise<string[]> {
-      return (await db.all(db.prepare(dead)({ name, limit }), { fresh: true })).map(({ id }) => id);
+    /** Ids of jobs of a type that have died until then, oldest first. */
+    async dead(name: string, until: Instant, limit: number): Promise<string[]> {
+      return (await db.all(db.prepare(dead)({ name, until, limit }), { fresh: true })).map(({ id }) => id);
     },
     paused: () => db.all(db.prepare(paused)(), { fresh: true }),
     /** How many there are by name, queue and state, without those that are done. */

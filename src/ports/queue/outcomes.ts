@@ -99,6 +99,8 @@ const settle = (dialect: Dialect) => {
         purgeAt: sql`r.purge_at`,
         finishedAt: sql`case when ${ended} then ${instant(dialect, jobs.finishedAt)} end`,
         uniqueKey: sql`case when ${ended} then null else jobs.unique_key end`,
+        // Its time to live is over with its first start, and an attempt that is given back has not started.
+        expiresAt: sql`case when r.back = 1 then jobs.expires_at else jobs.deadline_at end`,
         sentAt: sql`null`,
       })
       .from(rows[dialect].any.from)

@@ -1,23 +1,15 @@
 /** The jobs that one process holds: those that run, and those that were claimed a little ahead. */
-import { type Clock, fromInstant, toInstant } from "../../core/clock.ts";
-import type { Ahead } from "./ahead.ts";
+import { type Clock, fromInstant, toInstant, unref } from "../../core/clock.ts";
+import { type Ahead, HELD_MS } from "./ahead.ts";
 import type { Slot } from "./claiming.ts";
 import type { JobHandler } from "./define.ts";
 import type { EventSource } from "./events.ts";
+import { createLine, type Entry } from "./line.ts";
 import { givenBack, toSettlement } from "./outcomes.ts";
-import { encode } from "./payload.ts";
 import type { ClaimedJob } from "./port.ts";
 import type { Run, Runner, Stop } from "./runner.ts";
 import type { Settler } from "./settler.ts";
 import { createTurn } from "./turn.ts";
-
-interface Entry {
-  job: ClaimedJob;
-  workerId: string;
-  /** How many had been taken by then. */
-  place: number;
-  handler: JobHandler;
-}
 
 export interface Ending {
   job: ClaimedJob;
@@ -38,17 +30,17 @@ interface PoolOptions {
 }
 
 export function createPool({ handlers, concurrency, ahead, runner, settler, events, clock, onFree }: PoolOptions) {
-  const runs = new Map<string, { run: Run; workerId: string; place: number }>();
+  const runs = new Map<string, { run: Run; workerId: string; place: number; since: number }>();
   let places = 0;
+  /** How many were held ahead of what could start at most, when it was last asked what may be claimed. */
+  let extra = 0;
+  let timer: ReturnType<typeof setTimeout> | null = null;
   const running = new Map<string, number>();
   /** Held by name, whether it runs or not. */
   const taken = new Map<string, number>();
-  let ready: Entry[] = [];
-  let first = 0;
-  /** Those of types that have a bound of their own, which is reached. */
-  const parked = new Map<string, Entry[]>();
-  /** Those that were parked, and may go on. */
-  const resumed: Entry[] = [];
+  const line = createLine(
+    ({ type }) => type.concurrency === undefined || (running.get(type.name) ?? 0) < type.concurrency,
+  );
   let pumping = false;
   const turn = createTurn(() => pump());
   const waiters = new Map<string, () => void>();
@@ -57,15 +49,8 @@ export function createPool({ handlers, concurrency, ahead, runner, settler, even
   let idle: (() => void)[] = [];
 
   const count = (map: Map<string, number>, name: string, by: number) => map.set(name, (map.get(name) ?? 0) + by);
-  const waiting = () => {
-    let n = ready.length - first + resumed.length;
-    for (const list of parked.values()) n += list.length;
-    return n;
-  };
-  const held = () => runs.size + waiting();
+  const held = () => runs.size + line.size();
   const isIdle = () => held() === 0;
-  const fits = ({ type }: JobHandler) =>
-    type.concurrency === undefined || (running.get(type.name) ?? 0) < type.concurrency;
   const about = (job: ClaimedJob) => ({
     id: job.id,
     name: job.name,
@@ -74,36 +59,13 @@ export function createPool({ handlers, concurrency, ahead, runner, settler, even
     at: toInstant(clock.now()),
   });
 
-  function next(): Entry | undefined {
-    while (resumed.length > 0 || first < ready.length) {
-      const entry = resumed.shift() ?? (ready[first++] as Entry);
-      if (first > 1000) {
-        ready = ready.slice(first);
-        first = 0;
-      }
-      if (fits(entry.handler)) return entry;
-      const list = parked.get(entry.job.name);
-      if (list) list.push(entry);
-      else parked.set(entry.job.name, [entry]);
-    }
-    return undefined;
-  }
-
-  function unpark(name: string) {
-    const list = parked.get(name);
-    if (!list) return;
-    const entry = list.shift();
-    if (list.length === 0) parked.delete(name);
-    if (entry) resumed.push(entry);
-  }
-
   /** A job that ends at once is one round of this loop: none begins within another. */
   function pump() {
     if (pumping) return;
     pumping = true;
     try {
       while (runs.size < concurrency && !turn.isOver()) {
-        const entry = next();
+        const entry = line.next();
         if (!entry) return;
         turn.count();
         begin(entry);
@@ -113,23 +75,28 @@ export function createPool({ handlers, concurrency, ahead, runner, settler, even
     }
   }
 
-  function begin({ handler, job, workerId, place }: Entry) {
+  function begin(entry: Entry) {
+    const { handler, job, workerId, place } = entry;
     const startedAt = clock.now();
+    if (job.deadlineAt !== null && fromInstant(job.deadlineAt) <= startedAt) {
+      // It ends as one that nobody claimed: whoever looks for the late ones finds it waiting.
+      giveUp([entry], true);
+      return;
+    }
     const since = performance.now();
     count(running, job.name, 1);
     if (events.hears("started"))
       events.emit({ kind: "started", waitMs: Math.max(0, startedAt - fromInstant(job.runAt)), ...about(job) });
-    let mine: { run: Run; workerId: string; place: number } | null = null;
+    let mine: { run: Run; workerId: string; place: number; since: number } | null = null;
     let isOver = false;
     const run = runner(handler, job, {
       onProgress(value) {
-        if ("fault" in encode(value)) return;
         settler.progress(workerId, job.id, job.attempt, value);
         if (events.hears("progress")) events.emit({ kind: "progress", value, ...about(job) });
       },
       onEnd(outcome) {
         isOver = true;
-        ahead.ran(performance.now() - since);
+        ahead.ran(job.name, performance.now() - since);
         if (mine && runs.get(job.id) === mine) runs.delete(job.id);
         count(running, job.name, -1);
         count(taken, job.name, -1);
@@ -139,18 +106,21 @@ export function createPool({ handlers, concurrency, ahead, runner, settler, even
         } else {
           answered(job.id);
         }
-        if (parked.size > 0) unpark(job.name);
+        line.unpark(job.name);
         pump();
-        onFree();
-        if (idle.length > 0 && isIdle()) {
-          for (const resolve of idle) resolve();
-          idle = [];
-        }
+        freed();
       },
     });
     if (isOver) return;
-    mine = { run, workerId, place };
+    mine = { run, workerId, place, since };
     runs.set(job.id, mine);
+  }
+
+  function freed() {
+    onFree();
+    if (idle.length === 0 || !isIdle()) return;
+    for (const resolve of idle) resolve();
+    idle = [];
   }
 
   function answered(id: string) {
@@ -166,56 +136,78 @@ export function createPool({ handlers, concurrency, ahead, runner, settler, even
       if (give) settler.add(givenBack(job, workerId));
       answered(job.id);
     }
+    if (entries.length > 0) freed();
   }
 
-  function withoutWaiting(which: (entry: Entry) => boolean): Entry[] {
-    const out: Entry[] = [];
-    const keep = (entry: Entry) => {
-      if (which(entry)) out.push(entry);
-      else return true;
-      return false;
-    };
-    ready = [...resumed.splice(0), ...ready.slice(first)].filter(keep);
-    first = 0;
-    for (const [name, list] of parked) {
-      const kept = list.filter(keep);
-      if (kept.length > 0) parked.set(name, kept);
-      else parked.delete(name);
-    }
-    return out;
+  function cancelRun({ stop, job }: Run) {
+    stop("cancelled");
+    events.emit({ kind: "cancelled", counted: true, ...about(job) });
+  }
+
+  function cancelWaiting(which: (entry: Entry) => boolean): boolean {
+    const gone = line.without(which);
+    giveUp(gone, false);
+    for (const { job } of gone) events.emit({ kind: "cancelled", counted: true, ...about(job) });
+    return gone.length > 0;
+  }
+
+  /** What was claimed ahead, and cannot start because others take longer than theirs did, may start elsewhere. What a carrier brought stays. */
+  function look() {
+    timer = null;
+    const now = performance.now();
+    for (const { run, since } of runs.values()) if (now - since > HELD_MS) ahead.runs(run.job.name, now - since);
+    giveUp(
+      line.without(({ job, at }) => now - at > HELD_MS && !waiters.has(job.id)),
+      true,
+    );
+    if (line.size() > 0) lookLater();
+  }
+  function lookLater() {
+    timer ??= unref(setTimeout(look, HELD_MS / 2));
+  }
+
+  /** Places that those of types that take long do not keep. */
+  function quickPlaces(): number {
+    let left = concurrency;
+    for (const name of handlers.keys()) if (ahead.isLong(name)) left -= taken.get(name) ?? 0;
+    return Math.max(0, left);
   }
 
   return {
     held,
-    waiting,
-    /** What may be claimed of each type, with so many ahead of what can start. */
-    slots(most: number): Slot[] {
+    /** Whether one more would fit, of whatever type. */
+    hasRoom: (): boolean =>
+      held() < concurrency &&
+      [...handlers.values()].every(({ type }) => (taken.get(type.name) ?? 0) < (type.concurrency ?? concurrency)),
+    /** Whether half of what is held ahead has begun. */
+    isLow: (): boolean => line.size() <= extra / 2,
+    /** What may be claimed of each type and in all, with a few ahead of what can start. */
+    room(): { slots: Slot[]; total: number } {
       const slots: Slot[] = [];
+      const quick = quickPlaces();
+      extra = 0;
       for (const { type } of handlers.values()) {
         const own = Math.min(type.concurrency ?? concurrency, concurrency);
         // One that may be tried only once is not taken before it can start: should this process die, it would never have run.
-        const spare = type.retry.attempts > 1 && !type.group ? most : 0;
-        const free = own + spare - (taken.get(type.name) ?? 0);
+        const spare = type.retry.attempts > 1 && !type.group ? ahead.most(type.name, Math.min(own, quick)) : 0;
+        const free = Math.min(own - (taken.get(type.name) ?? 0), quick) + spare;
+        extra = Math.max(extra, spare);
         if (free <= 0) continue;
         const perGroup = type.group?.concurrency ?? null;
         slots.push({ name: type.name, queue: type.queue, version: type.version, free, perGroup });
       }
-      return slots;
+      return { slots, total: concurrency + extra - held() };
     },
     /** Takes a claimed job; it runs when there is room. */
     take(job: ClaimedJob, workerId: string): void {
       const handler = handlers.get(job.name);
       if (!handler) throw new Error(`${job.name} was claimed, and has no handler`);
       count(taken, job.name, 1);
-      ready.push({ job, workerId, handler, place: ++places });
+      line.add({ job, workerId, handler, place: ++places, at: performance.now() });
+      lookLater();
     },
     pump,
-    holds: (id: string): boolean =>
-      runs.has(id) ||
-      ending.has(id) ||
-      ready.some(({ job }, i) => i >= first && job.id === id) ||
-      resumed.some(({ job }) => job.id === id) ||
-      [...parked.values()].some((list) => list.some(({ job }) => job.id === id)),
+    holds: (id: string): boolean => runs.has(id) || ending.has(id) || line.has(id),
     /** What was recorded of a job; undefined for one that did not run here. */
     recorded(id: string): Ending | undefined {
       const entry = ending.get(id);
@@ -225,13 +217,11 @@ export function createPool({ handlers, concurrency, ahead, runner, settler, even
     },
     /** When the job has ended and that is recorded, or when it was taken away. */
     ended: (id: string) => new Promise<void>((resolve) => waiters.set(id, resolve)),
-    /** Stops the run of this id; whether there is one. */
-    stop(id: string, why: Stop): boolean {
+    /** Ends the job of this id, whether it has begun or not; whether it was held. */
+    cancel(id: string): boolean {
       const entry = runs.get(id);
-      if (!entry) return false;
-      entry.run.stop(why);
-      if (why === "cancelled") events.emit({ kind: "cancelled", ...about(entry.run.job) });
-      return true;
+      if (entry) cancelRun(entry.run);
+      return entry !== undefined || cancelWaiting(({ job }) => job.id === id);
     },
     /** How many were ever taken. */
     taken: (): number => places,
@@ -245,18 +235,19 @@ export function createPool({ handlers, concurrency, ahead, runner, settler, even
       for (const entry of runs.values()) {
         if (!isLost(entry, entry.run.job)) continue;
         // Without a lease all is lost; with one, somebody has ended this job.
-        entry.run.stop(kept ? "cancelled" : "lost");
-        if (kept) events.emit({ kind: "cancelled", ...about(entry.run.job) });
+        if (kept) cancelRun(entry.run);
+        else entry.run.stop("lost");
       }
-      giveUp(
-        withoutWaiting((entry) => isLost(entry, entry.job)),
-        false,
-      );
+      const isGone = (entry: Entry) => isLost(entry, entry.job);
+      if (kept) cancelWaiting(isGone);
+      else giveUp(line.without(isGone), false);
     },
     /** Gives back what has not begun. */
     clear(): void {
+      if (timer !== null) clearTimeout(timer);
+      timer = null;
       giveUp(
-        withoutWaiting(() => true),
+        line.without(() => true),
         true,
       );
     },

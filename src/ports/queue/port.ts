@@ -40,10 +40,12 @@ export interface Cause {
 
 /** Exists once: another with this key does not come beside it. */
 export interface Unique {
+  /** At most 2,000 bytes, as those of groups. */
   key: string;
   /**
-   * `skip`: while one exists that has not ended, no other is made. `replace`: one that has not started takes the new input, priority and
-   * deadline, and keeps its time; one that has started does not hinder. `debounce`: as `replace`, and its delay begins anew.
+   * `skip`: while one exists that has not ended, no other is made; one whose time is over has. `replace`: one that has not started takes all that is said of the new
+   * one, and keeps its id and its time; its time to live is counted from that time or from now, whichever is later. One that has started
+   * does not hinder, unless it was made by `skip`: that holds the key until it has ended. `debounce`: as `replace`, and its delay begins anew.
    */
   mode: "skip" | "replace" | "debounce";
 }
@@ -52,7 +54,7 @@ export interface EnqueueOptions {
   delayMs?: number;
   /** In place of `delayMs`. */
   runAt?: Instant;
-  /** Whole numbers; higher is sooner. Default: the type's, else 0. */
+  /** Whole numbers of four bytes; higher is sooner. Default: the type's, else 0. */
   priority?: number;
   unique?: Unique;
   /** The group whose concurrency and rate it counts against, where its type declares such. Default: the type's, else one for all. */
@@ -151,7 +153,8 @@ export type JobEvent = { id: string; name: string; queue: string; attempt: numbe
   | { kind: "failed"; runMs: number; waitMs: number; error: JobError }
   | { kind: "retried"; runAt: Instant }
   | { kind: "dead"; error: JobError }
-  | { kind: "cancelled" }
+  /** `counted`: it ran here when it was taken away; whoever cancelled it has counted it and told all who watch. */
+  | { kind: "cancelled"; counted?: true }
 );
 
 /** How due jobs reach a worker. */

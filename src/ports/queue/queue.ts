@@ -7,13 +7,14 @@ import { type Clock, toInstant } from "../../core/clock.ts";
 import { value } from "../db/placeholders.ts";
 import type { Builders, Db, Dialect } from "../db/port.ts";
 import type { JobType } from "./define.ts";
-import { type Enqueue, insertion, type NewJob, toRow } from "./enqueue.ts";
+import { commonOf, type Enqueue, type NewJob, ownOf, toRow } from "./enqueue.ts";
+import { insertion } from "./insertion.ts";
 import { firstOf } from "./payload.ts";
 import type { Cause, EnqueueOptions } from "./port.ts";
 import { rowsOf } from "./rows.ts";
 
 export interface Queue {
-  /** Throws a PayloadError when the type refuses the input. */
+  /** Throws as `enqueue` does. */
   add<In extends z.ZodType, Out extends z.ZodType>(
     type: JobType<In, Out>,
     input: z.input<In>,
@@ -94,10 +95,9 @@ export function createQueue({ db, clock }: { db: Db; clock: Clock }): Queue {
     async addMany(type, inputs, options) {
       if (type.unique) throw new Error(`Jobs of ${type.name} are unique: they are enqueued one by one`);
       const given = withCause(options);
-      const made = inputs.map((input) => toRow(type, input, given).row);
-      const [first] = made;
-      if (!first) return [];
-      const common = Object.fromEntries(COMMON.map((name) => [name, first[name]]));
+      const common = commonOf(type, given);
+      const made = inputs.map((input) => ownOf(type, input, given).own);
+      if (made.length === 0) return [];
       const batches: Record<string, string>[] = [];
       for (let left = made; left.length > 0; ) {
         const batch = firstOf(left, BATCH, ({ input }) => input);
@@ -110,4 +110,8 @@ export function createQueue({ db, clock }: { db: Db; clock: Clock }): Queue {
   };
 }
 
-const asCells = ({ id, input, groupKey }: NewJob) => ({ id, input, group_key: groupKey });
+const asCells = ({ id, input, groupKey }: Pick<NewJob, "id" | "input" | "groupKey">) => ({
+  id,
+  input,
+  group_key: groupKey,
+});

@@ -28,10 +28,10 @@ const RESEND_MS = 5 * 60_000;
 const AGAIN_MS = 2000;
 
 /**
- * Where the type says how many run at once, what may run depends on what does, which the record alone knows: workers claim these
+ * Where the type says how many run at once or how often, what may run depends on what does, which the record alone knows: workers claim these
  * themselves. Carried, they would hold up places of workers that others could use, or travel to and fro.
  */
-export const isCarried = (type: JobType): boolean => type.concurrency === undefined && !type.group?.concurrency;
+export const isCarried = (type: JobType): boolean => type.concurrency === undefined && type.group === undefined;
 
 export function createRelay({ store, carrier, clock, ...options }: RelayOptions) {
   const types = options.types.filter(isCarried);

@@ -9,7 +9,7 @@ import { type SQL, sql } from "drizzle-orm/sql";
 import type { Dialect } from "../db/port.ts";
 
 /** `json` is sent as its text. `string` may be any, `text` is one that has no line feed and is not empty. `place`: a row's `ctid`. */
-type Kind = "text" | "string" | "int" | "instant" | "json" | "place";
+type Kind = "text" | "string" | "int" | "real" | "instant" | "json" | "place";
 type Cell = string | number | null | undefined;
 
 export interface Rows<C extends string> {
@@ -23,6 +23,7 @@ const pgCasts: Record<Kind, (field: string) => string> = {
   text: (f) => f,
   string: (f) => `(${f}::jsonb #>> '{}')`,
   int: (f) => `${f}::int`,
+  real: (f) => `${f}::float8`,
   instant: (f) => `${f}::timestamptz`,
   json: (f) => `${f}::jsonb`,
   place: (f) => `${f}::tid`,
@@ -66,11 +67,13 @@ function object<C extends string>(entries: [C, Kind][], row: Partial<Record<C, C
   for (const [name, kind] of entries) {
     const cell = row[name];
     if (cell === null || cell === undefined) continue;
-    members.push(`"${name}":${kind === "json" || kind === "int" ? cell : quote(cell)}`);
+    members.push(`"${name}":${PLAIN.has(kind) ? cell : quote(cell)}`);
   }
   return `{${members.join(",")}}`;
 }
 
+/** Those whose text is JSON as it is. */
+const PLAIN = new Set<Kind>(["json", "int", "real"]);
 const quote = (cell: Cell) => JSON.stringify(cell);
 
 /** `(…)` of a JSON array of texts, for an `in`. */
@@ -78,6 +81,15 @@ export const texts = (dialect: Dialect, placeholder: string): SQL =>
   dialect === "pg"
     ? sql`(select json_array_elements_text(${sql.placeholder(placeholder)}::text::json))`
     : sql`(select value from json_each(${sql.placeholder(placeholder)}))`;
+
+/**
+ * Whether the id is one of a JSON array of texts. PostgreSQL reads the array once. Where it takes the other conditions to leave few rows, as it
+ * does while more have come than it knows of, it would join them with `texts` by reading the array again for each: more than 5 s for 20,000.
+ */
+export const among = (dialect: Dialect, id: SQL, placeholder: string): SQL =>
+  dialect === "pg"
+    ? sql`${id} = any (array${texts(dialect, placeholder)})`
+    : sql`${id} in ${texts(dialect, placeholder)}`;
 
 /**
  * Always true. PostgreSQL takes a condition that it knows nothing of to leave one row in 200, and so goes on from these rows by the primary

@@ -1,10 +1,11 @@
-/** One attempt: from a claimed job to its outcome. It never throws. */
+/** One attempt: from a claimed job to its outcome. It never throws, and there is an outcome whatever a type, a handler or an error does. */
 import { type Clock, fromInstant, type Instant, toInstant } from "../../core/clock.ts";
 import type { Log } from "../log/port.ts";
 import { pauseAfter } from "./backoff.ts";
 import type { JobContext, JobHandler, JobType } from "./define.ts";
 import { encode, faultsOf } from "./payload.ts";
 import type { ClaimedJob, JobError, Outcome } from "./port.ts";
+import { clean, faultOf } from "./thrown.ts";
 import { createTimeouts } from "./timeouts.ts";
 
 /** How long dead jobs are kept. */
@@ -28,7 +29,7 @@ export interface Run {
 }
 
 export interface RunHooks {
-  /** Not called any more once the job was taken away. */
+  /** With what can be kept. Not called any more once the job was taken away. */
   onProgress(value: unknown): void;
   /**
    * Called once: when the handler has ended, or is not waited for any longer. Before the run is returned, where the handler answered no promise.
@@ -43,6 +44,17 @@ const SYSTEM = { type: "system", id: "queue" } as const;
 
 export function createRunner({ clock, log, random = Math.random }: RunnerOptions): Runner {
   const timeout = createTimeouts();
+  /** Types that report what is no progress; it is said once of each. */
+  const told = new Set<string>();
+
+  function isKept(name: string, value: unknown): boolean {
+    const fault = faultIn(value);
+    if (fault !== null && !told.has(name)) {
+      told.add(name);
+      log.warn({ name }, `progress of these jobs is left out: ${fault}`);
+    }
+    return fault === null;
+  }
 
   return (handler, job, { onProgress, onEnd }) => {
     const { type } = handler;
@@ -51,6 +63,8 @@ export function createRunner({ clock, log, random = Math.random }: RunnerOptions
     let why: Stop | null = null;
     /** There is something to give up while an answer is waited for. */
     let giveUp: (() => void) | null = null;
+    let isOver = false;
+    let clear: (() => void) | null = null;
     const stop = (reason: Stop) => {
       if (why !== null) return;
       why = reason;
@@ -58,7 +72,6 @@ export function createRunner({ clock, log, random = Math.random }: RunnerOptions
       giveUp?.();
     };
     const at = clock.now();
-    const now = toInstant(at);
     const ctx: JobContext = {
       jobId: job.id,
       attempt: job.attempt,
@@ -72,9 +85,11 @@ export function createRunner({ clock, log, random = Math.random }: RunnerOptions
         }
         return controller.signal;
       },
-      now,
+      get now() {
+        return toInstant(clock.now());
+      },
       progress(value) {
-        if (why === null) onProgress(value);
+        if (why === null && isKept(type.name, value)) onProgress(value);
       },
     };
     const done = (result: string | null): Outcome => {
@@ -82,10 +97,12 @@ export function createRunner({ clock, log, random = Math.random }: RunnerOptions
       const purgeAt = later(clock, keepMs);
       return { ...ids(job), state: "done", result, error: null, runAt: null, purgeAt, drop: keepMs === 0 };
     };
-    const failed = (code: string, message: string, error: unknown): Outcome => {
+    const failed = (code: string, message: string, error: unknown, isFinal = FINAL.has(code)): Outcome => {
       const fault: JobError = { code, message: clean(message), attempt: job.attempt };
-      const final = (error as { retryable?: unknown } | null)?.retryable === false || FINAL.has(code);
-      const pause = final || job.attempt >= job.maxAttempts ? null : pauseAfter(type.retry, job.attempt, error, random);
+      const isLast = isFinal || job.attempt >= job.maxAttempts;
+      const unsaid = (err: unknown) =>
+        log.warn({ err, job: job.id, name: job.name }, "delayMs of a type said no pause: it is as where there is none");
+      const pause = isLast ? null : pauseAfter(type.retry, job.attempt, error, random, unsaid);
       const next = pause === null ? null : later(clock, pause);
       // Another attempt after the deadline would never start.
       if (next === null || (job.deadlineAt !== null && next >= job.deadlineAt)) return dead(clock, job, fault);
@@ -111,7 +128,12 @@ export function createRunner({ clock, log, random = Math.random }: RunnerOptions
       // What a handler throws because it was told to end is no fault of its own.
       if (why !== null) return stopOutcome(why);
       log.warn({ err: error, job: job.id, name: job.name, attempt: job.attempt }, "an attempt of a job failed");
-      return failed(codeOf(error), messageOf(error), error);
+      const { code, message, isFinal } = faultOf(error);
+      return failed(code, message, error, isFinal);
+    }
+
+    function unread(fault: unknown): Outcome {
+      return failed("payload", String(fault), null);
     }
 
     function stopOutcome(reason: Stop): Outcome | null {
@@ -121,41 +143,54 @@ export function createRunner({ clock, log, random = Math.random }: RunnerOptions
       return failed(reason, messages[reason], null);
     }
 
+    /** Once. A job without an outcome would stay active for ever, and keep its place here. */
+    function over(end: (value: unknown) => Outcome | null, value?: unknown): void {
+      if (isOver) return;
+      isOver = true;
+      clear?.();
+      let outcome: Outcome | null;
+      try {
+        outcome = end(value);
+      } catch (err) {
+        log.error({ err, job: job.id, name: job.name, attempt: job.attempt }, "a job has no outcome that can be kept");
+        const message = clean(`It has no outcome that can be kept: ${faultOf(err).message}`);
+        outcome = dead(clock, job, { code: "error", message, attempt: job.attempt });
+      }
+      onEnd(outcome);
+    }
+
     /** Only a promise can be given up, so what answers at once needs no timer. */
     function wait(answer: PromiseLike<unknown>): void {
-      let isOver = false;
       const left = job.deadlineAt === null ? Number.POSITIVE_INFINITY : fromInstant(job.deadlineAt) - at;
-      const clear = timeout(Math.min(type.timeoutMs, left, LONGEST_TIMER_MS), () =>
+      clear = timeout(Math.min(type.timeoutMs, left, LONGEST_TIMER_MS), () =>
         stop(left < type.timeoutMs ? "deadline" : "timeout"),
       );
-      const over = (outcome: (value: unknown) => Outcome | null) => (value: unknown) => {
-        if (isOver) return;
-        isOver = true;
-        clear();
-        onEnd(outcome(value));
-      };
       // Whoever stops it goes on first.
-      giveUp = () => queueMicrotask(() => over(ended)(undefined));
-      answer.then(over(ended), over(threw));
+      giveUp = () => queueMicrotask(() => over(ended));
+      answer.then(
+        (value) => over(ended, value),
+        (error) => over(threw, error),
+      );
     }
 
     function begin(): void {
       const payload = read(type, job);
-      let outcome: Outcome | null;
-      if ("fault" in payload) outcome = failed("payload", payload.fault, null);
-      else {
-        try {
-          const answer: unknown = handler.run(payload.input as never, ctx);
-          if (isThenable(answer)) {
-            wait(answer);
-            return;
-          }
-          outcome = ended(answer);
-        } catch (error) {
-          outcome = threw(error);
-        }
+      if ("fault" in payload) {
+        over(unread, payload.fault);
+        return;
       }
-      onEnd(outcome);
+      let answer: unknown;
+      try {
+        answer = handler.run(payload.input as never, ctx);
+        if (isThenable(answer)) {
+          wait(answer);
+          return;
+        }
+      } catch (error) {
+        over(threw, error);
+        return;
+      }
+      over(ended, answer);
     }
 
     begin();
@@ -181,11 +216,13 @@ const messages: Record<Stop, string> = {
 const ids = ({ id, attempt, place }: ClaimedJob) => ({ id, attempt, place });
 /** Jobs that end in one millisecond are kept until one instant, which is printed once. */
 function later(clock: Clock, ms: number): Instant {
-  const at = clock.now() + ms;
+  const at = Math.min(clock.now() + ms, LATEST);
   if (at !== last.at) last = { at, text: toInstant(at) };
   return last.text;
 }
 let last = { at: Number.NaN, text: "" };
+/** Instants are compared by their text, and those of later years have another form. */
+const LATEST = Date.UTC(9999, 11, 31);
 
 export const dead = (clock: Clock, job: Pick<ClaimedJob, "id" | "attempt">, error: JobError): Outcome => ({
   id: job.id,
@@ -207,24 +244,28 @@ function read(type: JobType, job: ClaimedJob): { input: unknown } | { fault: str
     try {
       input = type.migrate?.(input, version);
     } catch (error) {
-      return { fault: `Its input of version ${version} could not be migrated to ${type.version}: ${messageOf(error)}` };
+      return {
+        fault: `Its input of version ${version} could not be migrated to ${type.version}: ${faultOf(error).message}`,
+      };
     }
   }
-  const parsed = type.input.safeParse(input);
-  return parsed.success
-    ? { input: parsed.data }
-    : {
-        fault: `Its input${version < type.version ? `, migrated from version ${version},` : ""} is not as declared: ${faultsOf(parsed.error)}.`,
-      };
+  const which = version < type.version ? `Its input, migrated from version ${version},` : "Its input";
+  try {
+    const parsed = type.input.safeParse(input);
+    return parsed.success
+      ? { input: parsed.data }
+      : { fault: `${which} is not as declared: ${faultsOf(parsed.error)}.` };
+  } catch (error) {
+    return { fault: `${which} could not be read: ${faultOf(error).message}` };
+  }
 }
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-const codeOf = (error: unknown): string => {
-  const code =
-    (error as { name?: unknown; code?: unknown } | null)?.name === "AppError"
-      ? (error as { code: unknown }).code
-      : null;
-  return typeof code === "string" ? code : "error";
-};
-/** What the record can hold, and an operator would read. */
-const clean = (message: string): string => message.replaceAll("\0", "").slice(0, 2000).toWellFormed();
+/** Why a value cannot be kept; null: it can. */
+function faultIn(value: unknown): string | null {
+  try {
+    const encoded = encode(value);
+    return "fault" in encoded ? encoded.fault : null;
+  } catch (error) {
+    return faultOf(error).message;
+  }
+}

@@ -17,6 +17,13 @@ interface SettlerOptions {
   onSettled(outcome: Settlement, accepted: boolean): void;
 }
 
+interface Progress {
+  workerId: string;
+  id: string;
+  attempt: number;
+  value: unknown;
+}
+
 /** The most in one statement. */
 const BATCH = 500;
 const MAX_PAUSE_MS = 2000;
@@ -30,7 +37,8 @@ export type Settler = ReturnType<typeof createSettler>;
 
 export function createSettler({ store, clock, log, onSettled }: SettlerOptions) {
   let pending: Settlement[] = [];
-  const progress = new Map<string, { workerId: string; id: string; attempt: number; value: unknown }>();
+  const progress = new Map<string, Progress>();
+  let writing: Promise<void> | null = null;
   let working: Promise<void> | null = null;
   /** Whether the first of them may be recorded already. */
   let again = false;
@@ -42,7 +50,8 @@ export function createSettler({ store, clock, log, onSettled }: SettlerOptions) 
     for (let wait = 50; pending.length > 0; ) {
       const batch = firstOf(pending, BATCH, ({ result }) => result);
       try {
-        if (progress.size > 0) await writeProgress();
+        while (writing) await writing;
+        if (progress.size > 0) await flush();
         await settle(batch);
         pending.splice(0, batch.length);
         wait = 50;
@@ -90,15 +99,27 @@ export function createSettler({ store, clock, log, onSettled }: SettlerOptions) 
     drop: false,
   });
 
+  /** One at a time: an older value must not come after a newer one. */
+  const flush = (): Promise<void> => {
+    writing = writeProgress().finally(() => {
+      writing = null;
+    });
+    return writing;
+  };
+
   async function writeProgress() {
     const values = [...progress.values()];
-    progress.clear();
     const workers = new Set(values.map(({ workerId }) => workerId));
     for (const id of workers) {
-      await store.progress(
-        id,
-        values.filter(({ workerId }) => workerId === id),
-      );
+      const own = values.filter(({ workerId }) => workerId === id);
+      try {
+        await store.progress(id, own);
+      } catch (err) {
+        if (isAway(err)) throw err;
+        // What the database refuses now it would refuse again, and outcomes wait behind it.
+        log.error({ err }, "the progress of jobs could not be recorded");
+      }
+      for (const value of own) if (progress.get(value.id) === value) progress.delete(value.id);
     }
   }
 
@@ -112,7 +133,7 @@ export function createSettler({ store, clock, log, onSettled }: SettlerOptions) 
       progress.set(id, { workerId, id, attempt, value });
     },
     async flushProgress(): Promise<void> {
-      if (progress.size > 0) await writeProgress();
+      if (progress.size > 0 && !writing) await flush();
     },
     get pending(): number {
       return pending.length;

@@ -3,7 +3,7 @@ import { sql } from "drizzle-orm/sql";
 import type { Tables } from "../../../db/tables.ts";
 import { value } from "../db/placeholders.ts";
 import type { Builders, Dialect } from "../db/port.ts";
-import { few, rowsOf, texts } from "./rows.ts";
+import { among, few, rowsOf } from "./rows.ts";
 
 const ph = sql.placeholder;
 
@@ -155,13 +155,14 @@ const unsent =
       .returning({ id: jobs.id, name: jobs.name, queue: jobs.queue, rank: jobs.rank, attempt: jobs.attempt });
   };
 
+/** By the ids alone, also while PostgreSQL does not know yet how many wait. */
 const unsend =
   (dialect: Dialect) =>
   (q: Builders, { jobs }: Tables) =>
     q
       .update(jobs)
       .set({ sentAt: sql`${value("sentAt", jobs.sentAt)}` })
-      .where(sql`id in ${texts(dialect, "ids")} and state = 'waiting'`);
+      .where(sql`${among(dialect, sql`id`, "ids")} and coalesce(state, '') = 'waiting'`);
 
 /** Without the lock of a read beside it PostgreSQL could delete what was just brought back to life: the state is asked again. */
 const purge =

@@ -19,8 +19,10 @@ interface SweepOptions {
 const BATCH = 1000;
 /** How often the late and the dead are looked for. */
 const LOOK_MS = 2500;
-/** How often, while there is more to do than fits. */
+/** How often, while there is more to do than fits: a batch is ended, and jobs are claimed until the next. */
 const BUSY_MS = 200;
+/** The most batches where nothing is done between calls. */
+const ROUNDS = 10;
 /** Jobs of a worker that died come back one by one: beside one that kills its process the others would die with it each time. */
 const SPREAD_MS = 500;
 const MAX_SPREAD_MS = 30_000;
@@ -28,6 +30,8 @@ const MAX_SPREAD_MS = 30_000;
 export function createSweep({ store, clock, log, events, random, self }: SweepOptions) {
   let looked = Number.NEGATIVE_INFINITY;
   let ticked = Number.NEGATIVE_INFINITY;
+  /** Whether there may be more of the late and the dead than were looked at. */
+  let more = false;
   const now = () => toInstant(clock.now());
 
   /** Answers in how many milliseconds there is something to claim, as far as time decides it. */
@@ -37,18 +41,20 @@ export function createSweep({ store, clock, log, events, random, self }: SweepOp
     return nextAt === null ? Number.POSITIVE_INFINITY : Math.max(0, fromInstant(nextAt) - clock.now());
   }
 
-  async function late(): Promise<void> {
+  async function late(): Promise<boolean> {
     const at = now();
-    for (const { id, name, queue, attempt, state, error } of await store.expire(at, after(at, KEEP_DEAD_MS), BATCH)) {
+    const ended = await store.expire(at, after(at, KEEP_DEAD_MS), BATCH);
+    for (const { id, name, queue, attempt, state, error } of ended) {
       const about = { id, name, queue, attempt, at };
       if (state === "failed" && error) events.emit({ kind: "dead", error, ...about });
       else events.emit({ kind: "cancelled", ...about });
     }
+    return ended.length === BATCH;
   }
 
-  async function orphans(): Promise<void> {
+  async function orphans(): Promise<boolean> {
     const found = await store.orphans(self() ?? "", after(now(), -DEAD_MS), BATCH);
-    if (found.length === 0) return;
+    if (found.length === 0) return false;
     const outcomes = found.map(outcomeOf);
     const accepted = await store.settle(outcomes, now());
     log.warn({ jobs: accepted.size }, "jobs of workers that died are given to others");
@@ -60,6 +66,13 @@ export function createSweep({ store, clock, log, events, random, self }: SweepOp
       if (outcome.runAt) events.emit({ kind: "retried", runAt: outcome.runAt, ...about });
       else events.emit({ kind: "dead", error: outcome.error, ...about });
     }
+    return found.length === BATCH;
+  }
+
+  /** Answers whether there may be more. */
+  async function look(): Promise<boolean> {
+    const isLate = await late();
+    return (await orphans()) || isLate;
   }
 
   function outcomeOf({ id, attempt, maxAttempts, workerId }: Orphan): Settlement {
@@ -73,20 +86,19 @@ export function createSweep({ store, clock, log, events, random, self }: SweepOp
   return {
     /** Whether `tick` should not be put off, however much there is to do. */
     isDue: (): boolean => performance.now() - ticked >= BUSY_MS,
-    /** To be called at least once a second. Answers when the next job is due, in milliseconds. */
+    /** To be called at least once a second. Answers in how many milliseconds there is something to do again. */
     async tick(): Promise<number> {
       const time = performance.now();
       ticked = time;
-      if (time - looked >= LOOK_MS) {
+      if (time - looked >= (more ? BUSY_MS : LOOK_MS)) {
         looked = time;
-        await late();
-        await orphans();
+        more = await look();
       }
-      return promote();
+      const dueIn = await promote();
+      return more ? Math.min(dueIn, BUSY_MS) : dueIn;
     },
     async all(): Promise<void> {
-      await late();
-      await orphans();
+      for (let round = 0; round < ROUNDS && (await look()); round++);
       await promote();
     },
   };

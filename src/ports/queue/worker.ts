@@ -8,6 +8,7 @@ import { type Clock, toInstant } from "../../core/clock.ts";
 import type { Limits } from "../limits/port.ts";
 import type { Log } from "../log/port.ts";
 import { createAhead } from "./ahead.ts";
+import { fills } from "./claiming.ts";
 import type { JobHandler } from "./define.ts";
 import type { EventSource } from "./events.ts";
 import { gather } from "./gather.ts";
@@ -15,6 +16,7 @@ import { createLease } from "./lease.ts";
 import { givenBack } from "./outcomes.ts";
 import { createPool } from "./pool.ts";
 import type { ClaimedJob, Consumer, Dispatch } from "./port.ts";
+import { createRates } from "./rates.ts";
 import { createRelay, isCarried } from "./relay.ts";
 import { createRunner } from "./runner.ts";
 import { createSettler, isAway } from "./settler.ts";
@@ -70,9 +72,16 @@ export function createWorker(options: WorkerOptions) {
     onSettled(outcome, accepted) {
       const ending = pool.recorded(outcome.id);
       if (ending) announce({ events, log, clock }, ending, outcome, accepted);
+      // Its group has a place again.
+      if (ending && typeOf(ending.job).group?.concurrency !== undefined) turn();
+      if (!accepted || outcome.state !== "waiting") return;
+      // It was given back: whoever has a place may take it.
+      more = true;
+      onSurplus?.();
     },
   });
-  const ahead = createAhead({ concurrency, random });
+  const rates = createRates({ limits, clock, log });
+  const ahead = createAhead({ random });
   const pool = createPool({
     handlers,
     concurrency,
@@ -82,7 +91,7 @@ export function createWorker(options: WorkerOptions) {
     events,
     clock,
     onFree() {
-      if (more && claiming.size === 0 && pool.waiting() <= ahead.most() / 2) turn();
+      if (more && claiming.size === 0 && pool.isLow()) turn();
     },
   });
   const lease = createLease({
@@ -106,9 +115,8 @@ export function createWorker(options: WorkerOptions) {
   const relay = dispatch.carrier && createRelay({ store, carrier: dispatch.carrier, clock, types });
 
   async function claim(): Promise<number> {
-    const extra = ahead.most();
-    const total = concurrency + extra - pool.held();
-    const slots = pool.slots(extra).filter(({ name }) => !carried.has(name));
+    const { total, ...room } = pool.room();
+    const slots = room.slots.filter(({ name }) => !carried.has(name)).map((slot) => rates.within(slot, typeOf(slot)));
     if (total <= 0 || slots.length === 0) return 0;
     const workerId = await lease.take();
     const since = performance.now();
@@ -117,9 +125,9 @@ export function createWorker(options: WorkerOptions) {
     try {
       const jobs = await store.claim(slots, { workerId, now: now(), total });
       ahead.claimed(jobs, performance.now() - since);
-      more = jobs.length >= total;
+      more = jobs.length >= total || fills(jobs, slots);
       if (more) onSurplus?.();
-      for (const job of jobs) if (!isRated(job) || (await passes(job, workerId))) pool.take(job, workerId);
+      for (const job of jobs) if (!isRated(job) || !(await isPutOff(job, workerId))) pool.take(job, workerId);
       pool.pump();
       return jobs.length;
     } finally {
@@ -127,21 +135,15 @@ export function createWorker(options: WorkerOptions) {
     }
   }
 
-  const isRated = (job: ClaimedJob) => limits !== undefined && handlers.get(job.name)?.type.group?.rate !== undefined;
+  const typeOf = ({ name }: { name: string }) => (handlers.get(name) as JobHandler).type;
 
-  /** Puts a job off where the rate of its group is used up. */
-  async function passes(job: ClaimedJob, workerId: string): Promise<boolean> {
-    const rate = handlers.get(job.name)?.type.group?.rate;
-    if (!rate || !limits) return true;
-    const { allowed, retryMs } = await limits.hit(`job:${job.name}:${job.groupKey}`, rate).catch((err) => {
-      log.warn({ err, name: job.name }, "a rate could not be asked about: its jobs wait");
-      return { allowed: false, retryMs: POLL_MS };
-    });
-    if (allowed) return true;
-    const runAt = toInstant(clock.now() + Math.max(1, Math.ceil(retryMs)));
-    settler.add({ ...givenBack(job, workerId), state: "delayed", runAt });
-    return false;
+  /** Whether its rate puts the job off. Few types have one, and to wait for an answer for each job of the others would be dear. */
+  async function isPutOff(job: ClaimedJob, workerId: string): Promise<boolean> {
+    const runAt = await rates.putOff(job, typeOf(job));
+    if (runAt !== null) settler.add({ ...givenBack(job, workerId), state: "delayed", runAt });
+    return runAt !== null;
   }
+  const isRated = (job: ClaimedJob) => typeOf(job).group?.rate !== undefined;
 
   const claimBrought = gather(async (ids) => {
     const slots = types.map(({ name, queue, version }) => ({ name, queue, version, free: ids.length, perGroup: null }));
@@ -153,7 +155,7 @@ export function createWorker(options: WorkerOptions) {
       const ends = new Map<string, Promise<void>>();
       for (const job of jobs) {
         ends.set(job.id, pool.ended(job.id));
-        if (!isRated(job) || (await passes(job, workerId))) pool.take(job, workerId);
+        pool.take(job, workerId);
       }
       return ends;
     } finally {
@@ -190,7 +192,7 @@ export function createWorker(options: WorkerOptions) {
       try {
         const found = await claim();
         const sent = relay ? await relay.runOnce() : 0;
-        const goesOn = () => woken || stopping || (found > 0 && more && pool.waiting() <= ahead.most() / 2);
+        const goesOn = () => woken || stopping || (found > 0 && more && pool.isLow());
         // What has just become due starts a statement earlier when it is claimed before anything else is looked after.
         const dueIn = goesOn() && !sweep.isDue() ? 0 : await sweep.tick();
         if (failures > 0) log.info({}, "the worker goes on");
@@ -217,15 +219,14 @@ export function createWorker(options: WorkerOptions) {
 
   return {
     consumer,
-    /** Whether one more would fit, of whatever type. */
-    hasRoom: (): boolean => pool.held() < concurrency && pool.slots(0).length === handlers.size,
+    hasRoom: (): boolean => pool.hasRoom(),
     /** Jobs may be due. */
     wake(): void {
       more = true;
       turn();
     },
-    /** The job was cancelled, which may be running here. */
-    cancelled: (id: string): boolean => pool.stop(id, "cancelled"),
+    /** The job was cancelled, which may be held here. */
+    cancelled: (id: string): boolean => pool.cancel(id),
     /** Begins to look for jobs. */
     async start(): Promise<void> {
       progressTimer = setInterval(() => void settler.flushProgress().catch(() => {}), PROGRESS_MS);
