@@ -40,6 +40,35 @@ export const cronCases: { name: string; run(): void }[] = [
     },
   },
   {
+    name: "also where the gap ends at midnight, and the day to which the time belongs with it",
+    run() {
+      const following = (pattern: string, after: string, timezone = "America/Nuuk") => {
+        const cron = parseCron(pattern, timezone);
+        const [first, second] = [cron.next(after), cron.next(cron.next(after) ?? "")];
+        return [first, second].map((at) => at?.slice(5, 16));
+      };
+      const before = "2026-03-28T12:00:00.000Z";
+      // On the 28th the clock goes from 23:00 to 00:00, at one in the morning of UTC.
+      for (const pattern of ["30 23 * * *", "0,30 23 * * *"])
+        assert.deepEqual(following(pattern, before)[0], "03-29T01:00", pattern);
+      assert.deepEqual(following("30 23 * * *", before), ["03-29T01:00", "03-30T00:30"]);
+      assert.deepEqual(following("30 23 * * *", before, "America/Scoresbysund"), ["03-29T01:00", "03-30T00:30"]);
+      assert.deepEqual(following("0 0 * * *", before), ["03-29T01:00", "03-30T01:00"]);
+      assert.deepEqual(following("30 23 28 3 *", "2025-06-01T00:00:00.123Z"), ["03-29T01:00", "03-29T00:30"]);
+      // An interval is left out.
+      assert.deepEqual(following("*/30 23 * * *", before)[0], "03-30T00:00");
+    },
+  },
+  {
+    name: "fields may stand apart by any white space, with more of it around them",
+    run() {
+      for (const pattern of ["  30 2 * * * ", "30\t2 *\t\t* *"]) assert.deepEqual(onDay(pattern, GAP), ["01:00"]);
+      const [spaced, plain] = [" 30\t23 * * *", "30 23 * * *"].map((pattern) => parseCron(pattern, "America/Nuuk"));
+      const before = "2026-03-28T12:00:00.000Z";
+      assert.equal(spaced?.next(before), plain?.next(before));
+    },
+  },
+  {
     name: "a time of the day that occurs twice when summer ends comes the first time alone",
     run() {
       assert.deepEqual(onDay("30 2 * * *", TWICE), ["00:30"]);
@@ -98,6 +127,8 @@ export const cronCases: { name: string; run(): void }[] = [
     run() {
       const wrong: Record<string, [string, object]> = {
         "too.many.minutes": ["61 * * * *", {}],
+        "a.late.month": ["0 3 * 13 *", {}],
+        "a.late.day": ["0 3 32 * *", {}],
         "too.few.fields": ["0 3 * *", {}],
         "with.seconds": ["0 0 3 * * *", {}],
         "a.date": ["2027-01-01T00:00:00", {}],
@@ -109,6 +140,8 @@ export const cronCases: { name: string; run(): void }[] = [
         "an.offset": ["0 3 * * *", { timezone: "+02:00" }],
         "a.bad.input": ["0 3 * * *", { input: { to: 7 } }],
         "no.time": ["0 3 * * *", { timeoutMs: 0 }],
+        "no.end": ["0 3 * * *", { timeoutMs: Number.POSITIVE_INFINITY }],
+        "half.before": ["0 3 * * *", { priority: 1.5 }],
         "a name": ["0 3 * * *", {}],
       };
       const declared = Object.entries(wrong).map(([name, [pattern, spec]]) =>
@@ -127,7 +160,10 @@ export const cronCases: { name: string; run(): void }[] = [
         [...Object.keys(wrong), "case.cron"],
       );
       assert.match(message, /on\.mars: "Mars\/Base" is no time zone/);
-      assert.match(message, /too\.many\.minutes: "61 \* \* \* \*" is no cron pattern/);
+      assert.match(message, /too\.many\.minutes: "61 \* \* \* \*" is no cron pattern: its minute cannot be "61"/);
+      assert.match(message, /a\.late\.month: .*: its month cannot be "13"/);
+      assert.match(message, /a\.late\.day: .*: its day of the month cannot be "32"/);
+      assert.match(message, /the\.start: "\? 3 \* \* \*" .*"\*" stands for every value/);
       assert.match(message, /a\.bad\.input: .*\/to/);
       assert.match(message, /case\.cron: two schedules have this name/);
       assert.ok(checkSchedules([right]).has("case.cron"));

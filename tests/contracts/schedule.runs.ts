@@ -2,8 +2,10 @@
 import assert from "node:assert/strict";
 import { eq } from "drizzle-orm/sql";
 import { toInstant } from "../../src/core/clock.ts";
+import { retryJobs } from "../../src/ports/queue/operate.ts";
 import { createJobStore } from "../../src/ports/queue/store.ts";
 import { LOOK_MS } from "../../src/ports/schedule/scheduler.ts";
+import { reopen } from "../../src/ports/schedule/store.ts";
 import { DAY, HOUR, MINUTE, outcomes, type ScheduleCase } from "./schedule.world.ts";
 
 export const runCases: ScheduleCase[] = [
@@ -116,6 +118,34 @@ export const runCases: ScheduleCase[] = [
         "31T09:50 cron skipped",
         "31T09:40 cron failed",
       ]);
+    },
+  },
+  {
+    name: "a run whose job is retried after its end goes on with it: the next one is skipped, and its outcome is the new end",
+    async run({ db, make, instance, at, clock, runs, finish, jobs }) {
+      const often = make("*/10 * * * *");
+      const other = make("*/10 * * * *");
+      const one = instance(often, other);
+      await one.tick();
+      at("09:40:00.000");
+      await one.tick();
+      await finish(often, "failed");
+      await finish(other, "failed");
+      await one.tick();
+      const [job] = await jobs(often);
+      const ids = [String(job?.id)];
+      await db.atomic((tx) => [reopen(tx, db.dialect, ids), retryJobs(tx, db.dialect, ids, toInstant(clock.now()), 1)]);
+      assert.deepEqual(outcomes(await runs(often)), ["31T09:40 cron null"]);
+      assert.deepEqual(outcomes(await runs(other)), ["31T09:40 cron failed"]);
+      at("09:50:00.000");
+      await one.tick();
+      assert.equal((await jobs(often)).length, 1);
+      await finish(often, "done");
+      await one.tick();
+      const [skipped, done] = await runs(often);
+      assert.deepEqual(outcomes(await runs(often)), ["31T09:50 cron skipped", "31T09:40 cron done"]);
+      assert.equal(skipped?.jobId, null);
+      assert.deepEqual([done?.error, done?.finishedAt], [null, "2026-01-31T09:50:01.500Z"]);
     },
   },
   {

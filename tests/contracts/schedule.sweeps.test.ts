@@ -5,8 +5,13 @@ import { limitJobs, sweepLimitsOften } from "../../src/modules/limits/jobs.ts";
 import { purgeRunsDaily, scheduleJobs } from "../../src/modules/schedules/jobs.ts";
 import { createDatabaseLimits } from "../../src/ports/limits/database.ts";
 import { createScheduleStore } from "../../src/ports/schedule/store.ts";
+import { schedules } from "../../src/schedules.ts";
 import { embedded } from "../helpers/engines.ts";
 import { openSchedules } from "../helpers/schedules.ts";
+
+test("of the service's own schedules the newest missed run is made up for: a short stop raises no alert", () => {
+  expect(schedules.filter(({ catchUp }) => !catchUp).map(({ name }) => name)).toEqual([]);
+});
 
 for (const { name: engine, open } of embedded) {
   test(`on ${engine} free counters go within five minutes, and runs after 90 days, while jobs go on in between`, async () => {

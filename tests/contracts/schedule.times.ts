@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { eq } from "drizzle-orm/sql";
 import { toInstant } from "../../src/core/clock.ts";
 import type { Schedule } from "../../src/ports/schedule/define.ts";
-import { MINUTE, outcomes, type ScheduleCase } from "./schedule.world.ts";
+import { DAY, MINUTE, outcomes, type ScheduleCase } from "./schedule.world.ts";
 
 export const timeCases: ScheduleCase[] = [
   {
@@ -141,6 +141,58 @@ export const timeCases: ScheduleCase[] = [
       await db.atomic((tx) => [tx.delete(schedules).where(eq(schedules.id, hourly.name))]);
       await one.tick();
       assert.equal((await row(hourly)).nextAt, "2026-01-31T16:00:00.000Z");
+    },
+  },
+  {
+    name: "after one look by a clock that was a day ahead a schedule begins anew, and misses none of the times that come",
+    async run({ make, instance, at, clock, runs, lines, row }) {
+      const often = make("*/10 * * * *", { overlap: "queue" });
+      const daily = make("0 9 * * *");
+      const one = instance(often, daily);
+      await one.tick();
+      clock.move(DAY);
+      await one.tick();
+      assert.deepEqual(outcomes(await runs(daily)), ["01T09:00 cron missed"]);
+      clock.move(-DAY);
+      await one.tick();
+      const warned = ({ schedule, msg }: Record<string, unknown>) =>
+        schedule === often.name && /clock that is wrong/.test(String(msg));
+      assert.equal(lines.filter(warned).length, 1);
+      assert.equal((await row(often)).nextAt, "2026-01-31T09:40:00.000Z");
+      const fired = ["01T09:30 cron null"];
+      assert.deepEqual(outcomes(await runs(often)), fired);
+      assert.deepEqual(outcomes(await runs(daily)), []);
+      for (let i = 1; i <= 6; i++) {
+        at(`${i < 3 ? "09" : "10"}:${(3 + i) % 6}0:00.000`);
+        await one.tick();
+      }
+      assert.equal((await runs(often)).length, 7);
+      for (const time of ["09:00:00.000", "09:20:00.000", "09:30:00.000", "09:40:00.000"]) {
+        at(time, 1);
+        await one.tick();
+      }
+      assert.equal(lines.filter(warned).length, 1);
+      assert.deepEqual(outcomes(await runs(daily)), ["01T09:00 cron null"]);
+      assert.deepEqual(outcomes(await runs(often)).slice(0, 2), ["01T09:40 cron null", ...fired]);
+    },
+  },
+  {
+    name: "beside a process whose clock is behind every time is fired once",
+    async run({ make, instance, clock, runs, jobs }) {
+      const often = make("* * * * *", { overlap: "queue" });
+      const one = instance(often);
+      await one.tick();
+      for (let i = 0; i < 5; i++) {
+        clock.move(MINUTE);
+        await one.tick();
+        clock.move(-10 * MINUTE);
+        await one.tick();
+        clock.move(10 * MINUTE);
+        await one.tick();
+      }
+      const fired = (await runs(often)).filter(({ outcome }) => outcome === null);
+      assert.equal(fired.length, 5);
+      assert.equal((await jobs(often)).length, 5);
     },
   },
   {

@@ -69,7 +69,7 @@ export const scheduleRoutes = ({ schedules }: { schedules: Schedules }): Route[]
     tag,
     summary: "Run a schedule now",
     description:
-      "Also while it is paused. When it is due next does not change. Where its runs may not overlap, one that has not ended is a conflict.",
+      "Also while it is paused. When it is due next does not change. Where its runs may not overlap, one that has not ended is a conflict; so is a job that is there already, where there may be one.",
     access: ["update", "Schedule"],
     params: ScheduleParams,
     body: ScheduleStart,

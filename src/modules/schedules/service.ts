@@ -1,10 +1,11 @@
 /** Operating schedules. What they are and do: src/ports/schedule/port.ts. */
 import { fromInstant, type Instant, toInstant } from "../../core/clock.ts";
 import { AppError } from "../../core/error.ts";
+import type { JobState } from "../../core/job.ts";
 import type { ListInput, Page } from "../../core/page.ts";
 import type { Context } from "../../policy/context.ts";
 import { may } from "../../policy/may.ts";
-import type { Db } from "../../ports/db/port.ts";
+import { type Db, must } from "../../ports/db/port.ts";
 import { scrub } from "../../ports/log/redact.ts";
 import { PayloadError } from "../../ports/queue/define.ts";
 import type { Checked } from "../../ports/schedule/define.ts";
@@ -79,10 +80,9 @@ export function createSchedules({ db, scheduler }: SchedulesDeps) {
       const before = await seen(ctx, name);
       const { cron } = declared(name);
       if ((before.pausedAt !== null) === paused) return shown(before);
-      const lastAt = later(before.lastAt, ctx.now);
       const after: ScheduleRow = paused
         ? { ...before, pausedAt: ctx.now }
-        : { ...before, pausedAt: null, lastAt, nextAt: cron.next(lastAt) };
+        : { ...before, pausedAt: null, lastAt: ctx.now, nextAt: cron.next(ctx.now) };
       await db.atomic((tx) => [
         audit(tx, ctx, {
           action: paused ? "schedule.pause" : "schedule.resume",
@@ -104,22 +104,27 @@ export function createSchedules({ db, scheduler }: SchedulesDeps) {
       if (schedule.overlap === "skip" && (await scheduler.busy()).has(name))
         throw new AppError("conflict", { detail: "The job of an earlier run has not ended." });
       const fired = start(ctx, schedule, input);
-      const answer = shownRun(asRow(fired.run));
-      const [, , made] = await db.atomic(
-        (tx) =>
-          [
-            move(tx, before, {}),
-            ...fired.statements(tx),
-            audit(tx, ctx, {
-              action: "schedule.run",
-              entity: entity(name),
-              after: { runId: fired.run.id, jobId: fired.run.jobId },
-            }),
-            keep(tx, ctx, answer),
-          ] as const,
-      );
+      const met = await fired.meet();
+      if (met?.inTheWay)
+        throw new AppError("conflict", { detail: "There may be one job of this kind, and one is there already." });
+      const answer = shownRun(asRow(fired.run, met?.state ?? "waiting"));
+      const [, , made] = await db.atomic((tx) => {
+        const [run, job] = fired.statements(tx);
+        return [
+          move(tx, before, {}),
+          run,
+          // One that has come meanwhile is a conflict as well.
+          must(job),
+          audit(tx, ctx, {
+            action: "schedule.run",
+            entity: entity(name),
+            after: { runId: fired.run.id, jobId: fired.run.jobId },
+          }),
+          keep(tx, ctx, answer),
+        ] as const;
+      });
       await fired.settle(made);
-      return answer;
+      return { ...answer, jobId: fired.run.jobId };
     },
   };
 
@@ -133,14 +138,12 @@ export function createSchedules({ db, scheduler }: SchedulesDeps) {
   }
 }
 
-const later = (a: Instant | null, b: Instant): Instant => (a !== null && a > b ? a : b);
-
 /** A run is unique by its time, and whole minutes belong to the clock. */
 const betweenMinutes = (now: Instant): Instant => (now.endsWith(":00.000Z") ? toInstant(fromInstant(now) + 1) : now);
 
-const asRow = (run: NewRun): RunRow => ({
+const asRow = (run: NewRun, jobState: JobState): RunRow => ({
   ...run,
-  jobState: "waiting",
+  jobState,
   jobError: null,
   jobStartedAt: null,
   jobFinishedAt: null,

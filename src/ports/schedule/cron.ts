@@ -30,8 +30,14 @@ export const MOST = 1000;
 /** Throws an Error that says what is wrong with a pattern or a time zone. */
 export function parseCron(pattern: string, timezone: string): Cron {
   if (!isTimezone(timezone)) throw new Error(`"${timezone}" is no time zone`);
-  const croner = cronerOf(pattern, timezone);
-  const next = (after: Instant) => asInstant(croner.nextRun(new Date(fromInstant(after))));
+  const fields = pattern.trim().split(/\s+/);
+  const croner = cronerOf(fields, timezone);
+  const lost = timezone !== "UTC" && FIXED.test(fields.join(" ")) ? lostAtMidnight(fields, timezone) : null;
+  const next = (after: Instant) => {
+    const from = fromInstant(after);
+    const date = croner.nextRun(new Date(from));
+    return asInstant(lost?.(from, date) ?? date);
+  };
 
   return {
     next,
@@ -50,24 +56,60 @@ export function parseCron(pattern: string, timezone: string): Cron {
   };
 }
 
-function cronerOf(pattern: string, timezone: string): Croner {
+const FIELDS = ["minute", "hour", "day of the month", "month", "day of the week"];
+
+function cronerOf(fields: readonly string[], timezone: string): Croner {
+  const pattern = fields.join(" ");
+  const wrong = (why: string) => new Error(`"${pattern}" is no cron pattern${why}`);
   // croner takes a date for a pattern too, and `?` for the time at which the process has started.
-  if (!/^(@[a-z]+|[^\s?]+( +[^\s?]+){4})$/.test(pattern))
-    throw new Error(`"${pattern}" is no cron pattern of five fields`);
-  const croner = attempt(
-    pattern,
-    () => new Croner(pattern, { timezone, mode: "5-part", paused: true, fixedTimeRule: "no-wildcard" }),
-  );
+  if (pattern.includes("?")) throw wrong(': it has a "?", and "*" stands for every value');
+  if (fields.length !== FIELDS.length && !/^@[a-z]+$/.test(pattern)) throw wrong(" of five fields");
+  const croner = attempt(fields, timezone);
+  if (!croner) throw wrong(faultIn(fields, timezone));
   // Such as on the 30th of February.
-  if (attempt(pattern, () => croner.nextRun()) === null) throw new Error(`"${pattern}" has no next time`);
+  if (croner.nextRun() === null) throw new Error(`"${pattern}" has no next time`);
   return croner;
 }
 
-function attempt<T>(pattern: string, work: () => T): T {
+/** By trying each field alone: croner's own words count days and months from 0. */
+function faultIn(fields: readonly string[], timezone: string): string {
+  const at = FIELDS.findIndex((_, i) => !attempt(["*", "*", "*", "*", "*"].with(i, fields[i] ?? "*"), timezone));
+  return fields.length === FIELDS.length && at >= 0 ? `: its ${FIELDS[at]} cannot be "${fields[at]}"` : "";
+}
+
+/** Neither `*` nor a step in minute and hour. */
+const FIXED = /^[^\s*/]+ +[^\s*/]+ /;
+const DAY_MS = 86_400_000;
+
+/**
+ * croner looks for the first moment after a gap on the same day, and there is none where the gap ends at midnight, as in Nuuk. Answers the
+ * moment at which such a gap ends, if a time of the pattern lies in it and no other comes before.
+ */
+function lostAtMidnight(fields: readonly string[], timezone: string) {
+  const wall = cronerOf(fields, "UTC");
+  const format = new Intl.DateTimeFormat("sv", { timeZone: timezone, dateStyle: "short", timeStyle: "medium" });
+  /** What a clock on the wall shows, as if it were UTC. */
+  const shown = (ms: number) => Date.parse(`${format.format(ms).replace(" ", "T")}Z`);
+  const offset = (ms: number) => shown(ms) - Math.floor(ms / 1000) * 1000;
+
+  return (after: number, found: Date | null): Date | null => {
+    const time = wall.nextRun(new Date(shown(after)))?.getTime();
+    if (time === undefined || (found && shown(found.getTime()) === time)) return null;
+    const first = time - offset(after);
+    const second = time - offset(first);
+    if (shown(first) === time || shown(second) === time) return null;
+    const behind = Math.max(first, second);
+    const midnight = behind - (shown(behind) % DAY_MS);
+    return shown(midnight) > time && midnight > after ? new Date(midnight) : null;
+  };
+}
+
+function attempt(fields: readonly string[], timezone: string): Croner | null {
   try {
-    return work();
-  } catch (error) {
-    throw new Error(`"${pattern}" is no cron pattern: ${error instanceof Error ? error.message : error}`);
+    const options = { timezone, mode: "5-part", paused: true, fixedTimeRule: "no-wildcard" } as const;
+    return new Croner(fields.join(" "), options);
+  } catch {
+    return null;
   }
 }
 

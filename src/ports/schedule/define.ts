@@ -1,5 +1,6 @@
 /** What a schedule is: a constant beside the job that it enqueues. */
 import type { z } from "zod";
+import { MAX_INT, spanFault, wholeFault } from "../queue/bounds.ts";
 import type { JobType } from "../queue/define.ts";
 import { toPayload } from "../queue/payload.ts";
 import { type Cron, parseCron } from "./cron.ts";
@@ -60,11 +61,14 @@ export function checkSchedules(schedules: readonly Schedule[]): ReadonlyMap<stri
   const faults: string[] = [];
   const checked = new Map<string, Checked>();
   for (const declared of schedules) {
-    const { name, pattern, timezone, job, input, timeoutMs } = declared;
+    const { name, pattern, timezone, job, input, timeoutMs, priority } = declared;
     try {
       if (!/^[\w.:-]{1,100}$/.test(name)) throw new Error("this cannot name a schedule: use <noun>.<verb>");
       if (checked.has(name)) throw new Error("two schedules have this name");
-      if (timeoutMs !== null && !(timeoutMs > 0)) throw new Error("timeoutMs has to be more than 0");
+      const fault = timeoutMs !== null && spanFault(timeoutMs, 1);
+      if (fault) throw new Error(`its timeoutMs: ${fault}`);
+      const unranked = priority !== null && wholeFault(priority, -MAX_INT);
+      if (unranked) throw new Error(`its priority: ${unranked}`);
       toPayload(job, input);
       checked.set(name, { ...declared, cron: parseCron(pattern, timezone) });
     } catch (error) {

@@ -19,7 +19,9 @@
  * no next time, and starts anew when it is back. Only processes that declare a schedule fire it, so two versions of the service that run side
  * by side each look after their own.
  *
- * **Time** is the clock of the processes, in whole minutes, in the schedule's time zone. What daylight saving does: cron.ts.
+ * **Time** is the clock of the processes, in whole minutes, in the schedule's time zone. What daylight saving does: cron.ts. A row that was
+ * looked after further ahead than a minute was so by a wrong clock: it begins anew, and the log warns. No time is fired a second time for
+ * that, whichever of the clocks it was.
  */
 import type { Instant } from "../../core/clock.ts";
 import type { RunCause, RunOutcome } from "../../core/schedule.ts";

@@ -1,9 +1,11 @@
 /** A run that has a job: what is written for it, whether it was due or asked for. */
 import { fromInstant, type Instant, toInstant } from "../../core/clock.ts";
 import { idPrefixes, newId } from "../../core/id.ts";
+import type { JobState } from "../../core/job.ts";
 import type { RunCause } from "../../core/schedule.ts";
 import type { Bound, Tx } from "../db/port.ts";
-import { insertion, toRow } from "../queue/enqueue.ts";
+import { toRow } from "../queue/enqueue.ts";
+import { insertion } from "../queue/insertion.ts";
 import type { Cause } from "../queue/port.ts";
 import type { Schedule } from "./define.ts";
 import type { NewRun } from "./port.ts";
@@ -11,6 +13,8 @@ import { record, type ScheduleStore } from "./store.ts";
 
 export interface Fired {
   run: NewRun;
+  /** Looks for the job that is there already, where its type is unique: the run will be that one. Under `skip` it is in the way. */
+  meet(): Promise<{ state: JobState; inTheWay: boolean } | null>;
   /** Two statements for an atomic list that moves the schedule's turn as well. */
   statements(tx: Tx): readonly [Bound, Bound<{ id: string }[]>];
   /** Told what the second answered. Where its type is unique and one is there already, that one is what became of the run. */
@@ -48,9 +52,18 @@ export function firing(schedule: Schedule, store: ScheduleStore, { dueAt, cause,
   };
   return {
     run,
+    async meet() {
+      const met = row.uniqueKey === null ? null : await store.holder(row.name, row.uniqueKey);
+      if (!met) return null;
+      run.jobId = met.id;
+      // What is replaced keeps its time.
+      return { state: mode === "replace" ? met.state : row.state, inTheWay: mode === "skip" };
+    },
     statements: (tx) => [record(tx, run), insertion(tx, row, mode)],
     async settle([made]) {
-      if (made?.id !== row.id) await store.correct(run.id, made?.id ?? null, by.now);
+      if (made?.id === run.jobId) return;
+      run.jobId = made?.id ?? null;
+      await store.correct(run.id, run.jobId, by.now);
     },
   };
 }

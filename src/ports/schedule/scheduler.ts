@@ -9,7 +9,7 @@ import { type Due, MOST } from "./cron.ts";
 import { type Checked, checkSchedules, type Schedule } from "./define.ts";
 import type { NewRun, ScheduleRow } from "./port.ts";
 import { firing } from "./run.ts";
-import { createScheduleStore, move, record } from "./store.ts";
+import { createScheduleStore, type Moved, move, record, recordMissed, unmiss } from "./store.ts";
 
 export interface SchedulerOptions {
   db: Db;
@@ -22,6 +22,8 @@ export type Scheduler = ReturnType<typeof createScheduler>;
 
 /** A run that nobody began within this time of when it was due was missed. A deployment takes less. */
 const LATE_MS = 5 * 60_000;
+/** Processes agree on the time within seconds. A time that was looked after further ahead than this was so by a clock that was wrong. */
+const AHEAD_MS = 60_000;
 const SEEN_EVERY_MS = 60_000;
 /** Less than after what a time was missed: what is not declared any more has missed nothing. */
 const RETIRE_MS = 3 * 60_000;
@@ -80,8 +82,25 @@ export function createScheduler({ db, clock, log, schedules }: SchedulerOptions)
     return new Set(live.map(({ scheduleName }) => scheduleName));
   }
 
+  /** Times that a wrong clock has fired are not fired again when they come (`past`); those that it took for missed have not been. */
+  async function beginAnew({ name, cron }: Checked, row: ScheduleRow, at: Instant): Promise<void> {
+    await db.atomic((tx) => [move(tx, row, { lastAt: at, nextAt: cron.next(at) }), unmiss(tx, name, at)]);
+    log.warn(
+      { schedule: name, lastAt: row.lastAt },
+      "a schedule was looked after by a clock that is wrong; it begins anew",
+    );
+  }
+
+  /** What could not be written down because its time has a run already: the row is moved on, and that is all. */
+  const past = (row: ScheduleRow, to: Moved) => async (error: unknown) => {
+    if (!isConflict(error)) throw error;
+    await db.atomic((tx) => [move(tx, row, to)]);
+    return null;
+  };
+
   async function look(schedule: Checked, row: ScheduleRow, isBusy: boolean): Promise<void> {
     const at = now();
+    if (row.lastAt !== null && before(row.lastAt, AHEAD_MS) > at) return beginAnew(schedule, row, at);
     const due = row.lastAt === null ? null : schedule.cron.between(row.lastAt, at);
     if (!due) return;
     const isLate = fromInstant(at) - fromInstant(due.latest) > LATE_MS;
@@ -94,17 +113,20 @@ export function createScheduler({ db, clock, log, schedules }: SchedulerOptions)
       const skipped = runs
         ? ended(schedule, due.latest, "skipped", at, "The job of an earlier run has not ended.")
         : null;
-      await db.atomic((tx) => [move(tx, row, to), missing && record(tx, missing), skipped && record(tx, skipped)]);
-      if (skipped) log.info({ schedule: schedule.name, dueAt: due.latest }, "a scheduled run was skipped");
+      const done = await db
+        .atomic((tx) => [move(tx, row, to), missing && recordMissed(tx, missing), skipped && record(tx, skipped)])
+        .catch(past(row, to));
+      if (done && skipped) log.info({ schedule: schedule.name, dueAt: due.latest }, "a scheduled run was skipped");
       return;
     }
     const by: Cause = { actor: { type: "system", id: "schedule" }, requestId: null, traceId: null, now: at };
     const cause = isLate || (schedule.catchUp && due.count > 1) ? "catch-up" : "cron";
     const fired = firing(schedule, store, { dueAt: due.latest, cause, by });
-    const [, , , made] = await db.atomic(
-      (tx) => [move(tx, row, to), missing && record(tx, missing), ...fired.statements(tx)] as const,
-    );
-    await fired.settle(made);
+    const done = await db
+      .atomic((tx) => [move(tx, row, to), missing && recordMissed(tx, missing), ...fired.statements(tx)] as const)
+      .catch(past(row, to));
+    if (!done) return;
+    await fired.settle(done[3]);
     log.debug({ schedule: schedule.name, dueAt: due.latest, job: fired.run.jobId }, "a schedule was fired");
   }
 
@@ -145,10 +167,12 @@ export function createScheduler({ db, clock, log, schedules }: SchedulerOptions)
   };
 }
 
+const isConflict = (error: unknown) => error instanceof AppError && error.code === "conflict";
+
 /** Another process was first, and that is how it should be. */
 const unlessOther = <T>(work: Promise<T>, otherwise: T): Promise<T> =>
   work.catch((error) => {
-    if (error instanceof AppError && error.code === "conflict") return otherwise;
+    if (isConflict(error)) return otherwise;
     throw error;
   });
 

@@ -1,11 +1,12 @@
 /** The statements of schedules: constants of this module, so that each is printed and prepared once. */
-import { eq, isNull, sql } from "drizzle-orm/sql";
+import { and, eq, isNull, sql } from "drizzle-orm/sql";
 import { getTableColumns } from "drizzle-orm/utils";
 import type { Tables } from "../../../db/tables.ts";
 import type { Instant } from "../../core/clock.ts";
 import type { JobState } from "../../core/job.ts";
 import { placeholders, value } from "../db/placeholders.ts";
-import { type Bound, type Builders, type Db, must, type Tx } from "../db/port.ts";
+import { type Bound, type Builders, type Db, type Dialect, must, type Tx } from "../db/port.ts";
+import { texts } from "../queue/rows.ts";
 import type { Checked } from "./define.ts";
 import type { NewRun, ScheduleRow } from "./port.ts";
 
@@ -19,6 +20,12 @@ const selectOne = (q: Builders, { schedules }: Tables) =>
     .select(getTableColumns(schedules))
     .from(schedules)
     .where(eq(schedules.id, ph("id")));
+
+const selectHolder = (q: Builders, { jobs }: Tables) =>
+  q
+    .select({ id: jobs.id, state: jobs.state })
+    .from(jobs)
+    .where(and(eq(jobs.name, ph("name")), eq(jobs.uniqueKey, ph("key"))));
 
 /** A row that is as declared only says that it was seen; one that changed, or had been retired, starts anew. */
 const declare = (q: Builders, { schedules: t }: Tables) => {
@@ -75,6 +82,18 @@ const decide = (q: Builders, { schedules: t }: Tables) =>
 
 const insertRun = (q: Builders, { scheduleRuns }: Tables) => q.insert(scheduleRuns).values(placeholders(scheduleRuns));
 
+const insertMissed = (q: Builders, tables: Tables) => {
+  const { scheduleName, dueAt } = tables.scheduleRuns;
+  return insertRun(q, tables).onConflictDoNothing({ target: [scheduleName, dueAt] });
+};
+
+const deleteAhead = (q: Builders, { scheduleRuns: t }: Tables) =>
+  q
+    .delete(t)
+    .where(
+      sql`schedule_name = ${ph("name")} and due_at > ${value("now", t.dueAt)} and outcome in ('missed', 'skipped')`,
+    );
+
 /** Runs whose end is not recorded, and what is known of their jobs; no state: the job is not there. */
 const selectOpen = (q: Builders, { scheduleRuns, jobs }: Tables) =>
   q
@@ -121,6 +140,21 @@ const correct = (q: Builders, { scheduleRuns: t }: Tables) =>
     })
     .where(sql`id = ${ph("id")}`);
 
+/**
+ * Found by their age: the index by job holds open runs alone, and no run is older than its job. Those that are open are locked too, so that
+ * nobody closes them meanwhile by what their jobs were before.
+ */
+const reopening =
+  (dialect: Dialect) =>
+  (q: Builders, { scheduleRuns }: Tables) => {
+    const ids = texts(dialect, "ids");
+    return q
+      .update(scheduleRuns)
+      .set({ outcome: sql`null`, error: sql`null`, finishedAt: sql`null` })
+      .where(sql`job_id in ${ids} and created_at >= (select min(j.created_at) from jobs j where j.id in ${ids})`);
+  };
+const reopenings = { pg: reopening("pg"), sqlite: reopening("sqlite") };
+
 const overdue = (q: Builders, { schedules }: Tables) =>
   q
     .select({ id: schedules.id, nextAt: schedules.nextAt })
@@ -137,8 +171,10 @@ const purgeRuns = (q: Builders, { scheduleRuns }: Tables) =>
     )
     .returning({ id: scheduleRuns.id });
 
+export type Moved = Partial<Pick<ScheduleRow, "lastAt" | "nextAt" | "pausedAt">>;
+
 /** Moves the row on; the whole list is undone when somebody else has decided meanwhile. */
-export const move = (tx: Tx, row: ScheduleRow, to: Partial<Pick<ScheduleRow, "lastAt" | "nextAt" | "pausedAt">>) =>
+export const move = (tx: Tx, row: ScheduleRow, to: Moved) =>
   must(
     tx.prepare(decide)({
       id: row.id,
@@ -152,6 +188,16 @@ export const move = (tx: Tx, row: ScheduleRow, to: Partial<Pick<ScheduleRow, "la
 
 export const record = (tx: Tx, run: NewRun): Bound => tx.prepare(insertRun)({ ...run });
 
+/** A time that has a run was not missed. */
+export const recordMissed = (tx: Tx, run: NewRun): Bound => tx.prepare(insertMissed)({ ...run });
+
+/** Leaves no run that has no job of times that have not come. */
+export const unmiss = (tx: Tx, name: string, now: Instant): Bound => tx.prepare(deleteAhead)({ name, now });
+
+/** Jobs that had ended go on, and with them the runs that they were made for. It stands before what changes the jobs, which it reads. */
+export const reopen = (tx: Tx, dialect: Dialect, jobIds: readonly string[]): Bound =>
+  tx.prepare(reopenings[dialect])({ ids: JSON.stringify(jobIds) });
+
 /** Rows are locked in the same order by all processes, so that no two wait for each other. */
 const byName = (a: Checked, b: Checked) => (a.name < b.name ? -1 : 1);
 
@@ -162,6 +208,11 @@ export function createScheduleStore(db: Db) {
     all: (): Promise<ScheduleRow[]> => db.all(db.prepare(selectAll)(), fresh),
     async find(id: string): Promise<ScheduleRow | null> {
       const [row] = await db.all(db.prepare(selectOne)({ id }), fresh);
+      return row ?? null;
+    },
+    /** The job of a type that has this unique key. */
+    async holder(name: string, key: string): Promise<{ id: string; state: JobState } | null> {
+      const [row] = await db.all(db.prepare(selectHolder)({ name, key }), fresh);
       return row ?? null;
     },
     async declare(declared: readonly Checked[], now: Instant): Promise<void> {

@@ -228,6 +228,8 @@ export const jobCases: Case[] = [
       const ids = [await job(world, { name }), await job(world, { name }), await job(world, { name })];
       const others = [await job(world, { name, state: "cancelled" }), await job(world, { name: `${name}.other` })];
       const send = (body: object) => world.admin.api("POST", `/v1/job-types/${name}/retry`, { body });
+      expect((await send({ diedBy: iso(-60_000) })).data).toEqual({ jobs: 0, more: false });
+      expect((await send({ diedBy: "an hour ago" })).status).toBe(422);
       expect((await send({ limit: 2 })).data).toEqual({ jobs: 2, more: true });
       expect((await send({})).data).toEqual({ jobs: 1, more: false });
       for (const id of ids) expect(await stateOf(world, id)).toBe("waiting");

@@ -144,6 +144,42 @@ export const scheduleCases: Case[] = [
     },
   },
   {
+    name: "a run is shown as its job is, also when that is retried after its end, alone or with all dead ones of its type",
+    needs,
+    async run(world) {
+      const name = `revived.${unique()}`;
+      const at = iso();
+      await world.query?.(
+        `insert into schedules (id, created_at, pattern, timezone, job_name, last_at) values ('${name}', '${at}', '0 3 * * *', 'UTC', 'gone', '${at}')`,
+      );
+      const jobs = [newId(idPrefixes.job), newId(idPrefixes.job)];
+      for (const [i, job] of jobs.entries()) {
+        await world.query?.(
+          `insert into jobs (id, created_at, name, queue, state, rank, run_at, input, input_version, attempt, max_attempts, finished_at)
+           values ('${job}', '${at}', '${name}', 'q-${name}', 'failed', 0, '${at}', '{}', 1, 1, 1, '${at}')`,
+        );
+        await world.query?.(
+          `insert into schedule_runs (id, created_at, schedule_name, due_at, cause, job_id, outcome, finished_at)
+           values ('${newId(idPrefixes.scheduleRun)}', '${at}', '${name}', '${iso(i)}', 'cron', '${job}', 'failed', '${at}')`,
+        );
+      }
+      const states = async () =>
+        (await runsOf(world, name)).map(({ state, finishedAt }: Record<string, unknown>) => [state, finishedAt]);
+      const ended = ["failed", at];
+      const open = ["waiting", null];
+      expect(await states()).toEqual([ended, ended]);
+      expect((await world.admin.api("POST", `/v1/jobs/${jobs[0]}/retry`, { body: {} })).status).toBe(200);
+      expect(await states()).toEqual([ended, open]);
+      const all = await world.admin.api("POST", `/v1/job-types/${name}/retry`, {
+        body: {},
+        headers: { "idempotency-key": unique() },
+      });
+      expect(all.data).toEqual({ jobs: 1, more: false });
+      expect(await states()).toEqual([open, open]);
+      await world.query?.(`update jobs set state = 'done', finished_at = '${iso()}' where name = '${name}'`);
+    },
+  },
+  {
     name: "a schedule that is not declared any more is shown as retired, and neither paused nor run",
     needs,
     async run(world) {
