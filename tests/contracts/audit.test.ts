@@ -253,6 +253,17 @@ function contract(name: string, open: () => Promise<Opened>, tried = deeds) {
       await expect(sealAll(db)).rejects.toThrow();
     });
 
+    test("a sealing and a sweep at once both go through, and no entry is sealed twice", async () => {
+      const { db } = await scene();
+      for (let round = 0; round < 4; round++) {
+        await write(db, 20, 20 * round);
+        const sealing = createSealing({ db, keys });
+        const both = await Promise.all([sealing.seal(now()), sealing.sweep(now())]);
+        expect(both.reduce((sum, { sealed }) => sum + sealed, 0)).toBe(round === 0 ? 21 : 20);
+      }
+      expect((await verdict(await exported(db))).faults).toEqual([]);
+    });
+
     test("two that seal at once make one line of seals", async () => {
       const { db } = await scene();
       await write(db, 20, 20);

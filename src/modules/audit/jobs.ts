@@ -18,7 +18,7 @@ export const sealEntries = defineJob({
   unique: { key: () => "one", mode: "skip" },
   keepMs: 3_600_000,
 });
-export const sealMinutely = schedule("* * * * *", sealEntries, { input: {} });
+export const sealMinutely = schedule("* * * * *", sealEntries, { input: {}, catchUp: true });
 
 /** Looks at the whole trail for entries that appeared behind others, and seals them. */
 const sweepEntries = defineJob({

@@ -20,6 +20,10 @@ const LOOK_BACK_MS = 15 * 60_000;
 /** One seal names the few hundred kilobytes that it is over: a fault that cannot be pinned to an entry is pinned to a seal. */
 const MAX_ENTRIES = 1000;
 const WINDOW = 5000;
+/** In a row: each is the success of another run, of which there are few. */
+const MAX_CONFLICTS = 20;
+
+const isConflict = (error: unknown) => error instanceof AppError && error.code === "conflict";
 
 export interface Sealed {
   seal: Seal;
@@ -107,7 +111,7 @@ export function createSealing({ db, keys }: SealingDeps) {
       position: from.peaks.size + i,
       hash: toText(leaves[i] as Uint8Array),
     }));
-    // The number is unique: of two that seal at once, one is undone.
+    // The number is unique: of two that seal at once, as the minutely and the daily job do at 03:50, one is undone.
     await db.atomic((tx) => [
       ...(placed.length > 0 ? [store.insertLeaves(tx, now, placed)] : []),
       store.insertSeal(tx, row),
@@ -119,17 +123,25 @@ export function createSealing({ db, keys }: SealingDeps) {
   async function run(start: (head: Head) => string, now: Instant, signal: AbortSignal, follows: Follows) {
     let at = await head();
     const result = { sealed: 0, seals: 0 };
+    let conflicts = 0;
     for (let after: string | null = start(at); after !== null && !signal.aborted; ) {
       const { entries: found, end } = await store.open(after, WINDOW);
       const entries = found.toSorted(byId);
-      for (let i = 0; i < entries.length && !signal.aborted; i += MAX_ENTRIES) {
-        const part = entries.slice(i, i + MAX_ENTRIES);
-        const isLast = end === null && i + MAX_ENTRIES >= entries.length;
-        at = await write(at, part, at.row?.pruned ?? 0, now, isLast ? follows : () => []);
-        result.sealed += part.length;
-        result.seals++;
+      try {
+        for (let i = 0; i < entries.length && !signal.aborted; i += MAX_ENTRIES) {
+          const part = entries.slice(i, i + MAX_ENTRIES);
+          const isLast = end === null && i + MAX_ENTRIES >= entries.length;
+          at = await write(at, part, at.row?.pruned ?? 0, now, isLast ? follows : () => []);
+          result.sealed += part.length;
+          result.seals++;
+          conflicts = 0;
+        }
+        after = end;
+      } catch (error) {
+        // The other one's seal is there: this window is read again, and what is still open in it goes behind that seal.
+        if (!isConflict(error) || ++conflicts > MAX_CONFLICTS) throw error;
+        at = await head();
       }
-      after = end;
     }
     return result;
   }
