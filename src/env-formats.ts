@@ -81,13 +81,20 @@ export const token = () =>
     /^[\x21-\x7e]{32,256}$/.test(text) ? new Secret(text) : undefined,
   );
 
-const secretUrl = (schemes: readonly string[]) => (text: string) => {
-  const url = URL.parse(text);
-  return url && schemes.includes(url.protocol) && url.hostname !== "" ? new Secret(text) : undefined;
-};
+const secretUrl =
+  (schemes: readonly string[], path = /^/) =>
+  (text: string) => {
+    const url = URL.parse(text);
+    const fits = url && schemes.includes(url.protocol) && url.hostname !== "" && path.test(url.pathname);
+    return fits ? new Secret(text) : undefined;
+  };
 const postgres = secretUrl(["postgres:", "postgresql:"]);
 
-export const redisUrl = () => format("redis://… or rediss://…, with a host", secretUrl(["redis:", "rediss:"]));
+export const redisUrl = () =>
+  format(
+    "redis://… or rediss://…, with a host, and with a number as the path if any",
+    secretUrl(["redis:", "rediss:"], /^(\/\d{0,6})?$/),
+  );
 export const postgresUrls = () => listOf("postgres://… addresses with commas between them", postgres);
 
 export const databaseUrl = () =>

@@ -71,7 +71,8 @@ export const schema = z.object({
   }),
   PROBE_TOKEN: f.token().optional().register(notes, {
     group: "Server",
-    about: "Whoever sends this token sees the details of /readyz.",
+    about:
+      "Whoever sends this token sees the details of /readyz, jobs without what they were given and answered, queues and schedules, and changes nothing.",
   }),
 
   DATABASE_URL: f.databaseUrl().register(notes, {

@@ -193,7 +193,7 @@ describe("a bad environment", () => {
       ["pglite:", "sqlite:", "memory", "memory:x", "mysql://h/d", "postgres://", "postgres:///d", "d1:", "d1:x"],
     ],
     ["DATABASE_REPLICA_URLS", ["postgres://replica/db"]],
-    ["REDIS_URL", ["http://h", "redis://", "localhost:6379"]],
+    ["REDIS_URL", ["http://h", "redis://", "localhost:6379", "redis://h/main"]],
     [
       "CORS_ORIGINS",
       [

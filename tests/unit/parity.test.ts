@@ -64,6 +64,14 @@ test("both kits have the same terms", () => {
   expect(Object.keys(sqliteKit)).toEqual(Object.keys(pgKit));
 });
 
+/** drizzle-kit looks at exports alone: a table that is not among them gets no migration, and nothing says so. */
+test.each([
+  ["pg", pgSchema],
+  ["sqlite", sqliteSchema],
+])("db/schema.%s.ts exports every table", (_, schema) => {
+  expect(Object.keys(schema).sort()).toEqual(names.toSorted());
+});
+
 for (const name of names) {
   describe(name, () => {
     const pg = dialects.pg[name] as unknown as Table;
