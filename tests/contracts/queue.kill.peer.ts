@@ -19,7 +19,7 @@ const sql = postgres(evidence, { max: 4, onnotice: () => {} });
 const log = createConsoleLog({ level: "warn", print: (line) => console.error(line) });
 
 const handler = handle(work, async ({ n, ms }, { attempt }) => {
-  await sql`insert into ran (n, attempt, pid) values (${n}, ${attempt}, ${process.pid})`;
+  await sql`insert into ran (n, attempt, pid, backend) values (${n}, ${attempt}, ${process.pid}, pg_backend_pid())`;
   await new Promise((resolve) => setTimeout(resolve, ms));
 });
 const worker = createWorker({

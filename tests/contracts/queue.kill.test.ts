@@ -50,12 +50,18 @@ describe.skipIf(!hasServer)("workers on PostgreSQL", () => {
     }
     return performance.now() - since;
   }
+  /** Whether the server has ended every connection by which the process left evidence. */
+  async function hasLeft(pid: number): Promise<boolean> {
+    const [open] = await own.sql<{ n: number }[]>`
+      select count(*)::int as n from pg_stat_activity where pid in (select backend from ran where ran.pid = ${pid})`;
+    return open?.n === 0;
+  }
   const done = async (count: number) => (await figures()).done >= count;
 
   beforeEach(async () => {
     own = await openPostgres();
     db = own.db;
-    await own.sql`create table ran (n int not null, attempt int not null, pid int not null)`;
+    await own.sql`create table ran (n int not null, attempt int not null, pid int not null, backend int not null)`;
   });
   afterEach(async () => {
     for (const peer of peers) peer.kill("SIGKILL");
@@ -66,14 +72,17 @@ describe.skipIf(!hasServer)("workers on PostgreSQL", () => {
   test("of 10,000 jobs whose workers are killed every second none is lost, and no more run twice than were held at the kills", async () => {
     await enqueue(JOBS, 25);
     const workers = await Promise.all(Array.from({ length: 4 }, () => started(spawn())));
+    const victims: number[] = [];
     let inFlight = 0;
     for (let kill = 0; kill < KILLS; kill++) {
-      await Bun.sleep(800);
+      await Bun.sleep(900);
       const victim = workers.shift() as (typeof workers)[number];
+      victims.push(victim.pid);
       victim.kill("SIGKILL");
       await victim.exited;
-      // What it had sent is still carried out.
-      await Bun.sleep(200);
+      // What it had sent is still carried out, which takes as long as the disk does.
+      await Bun.sleep(100);
+      await until(20_000, () => hasLeft(victim.pid));
       const [held] = await own.sql<{ n: number }[]>`
         select count(*)::int as n from ran join jobs on (jobs.input ->> 'n')::int = ran.n and jobs.attempt = ran.attempt
         where ran.pid = ${victim.pid} and jobs.state = 'active'`;
@@ -83,6 +92,10 @@ describe.skipIf(!hasServer)("workers on PostgreSQL", () => {
     const drained = await until(60_000, () => done(JOBS));
     const { runs, jobs, other } = await figures();
     expect({ jobs, other }).toEqual({ jobs: JOBS, other: 0 });
+    const ofOthers = await own.sql`
+      select n, attempt, pid from ran where pid <> all(${victims})
+        and exists (select from ran as later where later.n = ran.n and later.attempt > ran.attempt)`;
+    expect([...ofOthers]).toEqual([]);
     expect(runs - JOBS).toBeGreaterThan(0);
     expect(runs - JOBS).toBeLessThanOrEqual(inFlight);
     console.log(`drained ${Math.round(drained)} ms after the last kill; ${runs - JOBS} extra runs`);
