@@ -1,8 +1,11 @@
 /** What stays of a job when it has ended, and that an outcome reaches the job that it names. */
 import assert from "node:assert/strict";
 import { z } from "zod";
+import { toInstant } from "../../src/core/clock.ts";
 import { defineJob, handle } from "../../src/ports/queue/define.ts";
 import { anything, kinds, newName, type QueueCase, type } from "./queue.world.ts";
+
+const DAY_MS = 24 * 3_600_000;
 
 export const keptCases: QueueCase[] = [
   {
@@ -38,6 +41,26 @@ export const keptCases: QueueCase[] = [
       clock.move(3_600_000);
       await store.purge(now(), 1_000);
       assert.equal(await reads.find(scheduled), null);
+    },
+  },
+  {
+    name: "one that waited for too long is kept for a day as other cancelled ones are, and one whose deadline passed for 30 as other dead ones",
+    async run({ store, worker, queue, clock, now, reads }) {
+      const t = type();
+      const w = worker([handle(t, () => {})]);
+      const expired = (await queue.add(t, {}, { delayMs: 5_000, ttlMs: 1_000 })).id ?? "";
+      const late = (await queue.add(t, {}, { delayMs: 5_000, deadlineAt: toInstant(clock.now() + 1_000) })).id ?? "";
+      clock.move(10_000);
+      await w.runOnce();
+      const there = async () => {
+        await store.purge(now(), 1_000);
+        return [(await reads.find(expired))?.state, (await reads.find(late))?.state];
+      };
+      assert.deepEqual(await there(), ["cancelled", "failed"]);
+      clock.move(DAY_MS);
+      assert.deepEqual(await there(), [undefined, "failed"]);
+      clock.move(29 * DAY_MS);
+      assert.deepEqual(await there(), [undefined, undefined]);
     },
   },
   {

@@ -6,13 +6,12 @@ import type { Instant } from "../../core/clock.ts";
 import type { JobState } from "../../core/job.ts";
 import { value } from "../db/placeholders.ts";
 import type { Bound, Builders, Db, Dialect, Tx } from "../db/port.ts";
+import { KEEP_CANCELLED_MS } from "./keep.ts";
 import type { Job } from "./port.ts";
 import { among } from "./rows.ts";
 import { after } from "./store.ts";
 
 const ph = sql.placeholder;
-/** How long a job that was cancelled is kept. */
-const KEEP_CANCELLED_MS = 24 * 3_600_000;
 
 const selected = ({ jobs }: Tables) => {
   const { rank, uniqueUntil: _until, sentAt: _sent, purgeAt: _purge, ...columns } = getTableColumns(jobs);

@@ -3,15 +3,11 @@ import { type Clock, fromInstant, type Instant, toInstant } from "../../core/clo
 import type { Log } from "../log/port.ts";
 import { pauseAfter } from "./backoff.ts";
 import type { JobContext, JobHandler, JobType } from "./define.ts";
+import { KEEP_DEAD_MS, KEEP_SCHEDULED_MS } from "./keep.ts";
 import { encode, faultsOf } from "./payload.ts";
 import type { ClaimedJob, JobError, Outcome } from "./port.ts";
 import { clean, faultOf } from "./thrown.ts";
 import { createTimeouts } from "./timeouts.ts";
-
-/** How long dead jobs are kept. */
-export const KEEP_DEAD_MS = 30 * 24 * 3_600_000;
-/** How long those of schedules are kept at least: their end has to be written down with the run. */
-const KEEP_SCHEDULED_MS = 3_600_000;
 
 /** Why a job is taken away from its handler. */
 export type Stop = "timeout" | "deadline" | "cancelled" | "lost" | "stopping";

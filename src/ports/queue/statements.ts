@@ -32,6 +32,8 @@ const expire =
   (dialect: Dialect) =>
   (q: Builders, { jobs }: Tables) => {
     const late = sql`deadline_at <= ${value("now", jobs.deadlineAt)}`;
+    // PostgreSQL takes what stands in a `case` for text, unless it is told.
+    const until = (name: string) => sql`${value(name, jobs.purgeAt)}${dialect === "pg" ? sql`::timestamptz` : sql``}`;
     const error = (code: string, message: string) =>
       dialect === "pg"
         ? sql`jsonb_build_object('code', '${sql.raw(code)}', 'message', '${sql.raw(message)}', 'attempt', attempt)`
@@ -42,7 +44,7 @@ const expire =
         state: sql`case when ${late} then 'failed' else 'cancelled' end`,
         error: sql`case when ${late} then ${error("deadline", "Its deadline passed.")} else ${error("expired", "It waited too long.")} end`,
         finishedAt: sql`${value("now", jobs.finishedAt)}`,
-        purgeAt: sql`${value("purgeAt", jobs.purgeAt)}`,
+        purgeAt: sql`case when ${late} then ${until("deadUntil")} else ${until("cancelledUntil")} end`,
         uniqueKey: sql`null`,
       })
       .where(

@@ -5,6 +5,7 @@ import { type Db, quietly } from "../db/port.ts";
 import { createClaim } from "./claim.ts";
 import type { Claim } from "./claiming.ts";
 import type { JobType } from "./define.ts";
+import { KEEP_CANCELLED_MS, KEEP_DEAD_MS } from "./keep.ts";
 import { createSettle, type Settle } from "./outcomes.ts";
 import type { ClaimedJob, DispatchName, DueJob, Outcome } from "./port.ts";
 import { bury, held, known, leave, nextDue, orphans, register, touch } from "./statements.ts";
@@ -36,7 +37,7 @@ export interface JobStore {
   /** How many became waiting, and when the next is due. */
   promote(now: Instant, limit: number): Promise<{ promoted: number; nextAt: Instant | null }>;
   /** Ends those whose time to live or deadline is over. */
-  expire(now: Instant, purgeAt: Instant, limit: number): Promise<Ended[]>;
+  expire(now: Instant, limit: number): Promise<Ended[]>;
   register(worker: {
     id: string;
     names: readonly string[];
@@ -77,8 +78,9 @@ export function createJobStore(db: Db): JobStore {
       // Those that another is promoting at this moment are looked at again by it.
       return { promoted: promoted.length, nextAt: promoted.length === limit ? now : null };
     },
-    async expire(now, purgeAt, limit) {
-      const [ended] = await db.atomic((tx) => [quietly(tx.prepare(s.expire)({ now, purgeAt, limit }))]);
+    async expire(now, limit) {
+      const keep = { deadUntil: after(now, KEEP_DEAD_MS), cancelledUntil: after(now, KEEP_CANCELLED_MS) };
+      const [ended] = await db.atomic((tx) => [quietly(tx.prepare(s.expire)({ now, limit, ...keep }))]);
       return ended as Ended[];
     },
     async register({ id, names, concurrency, dispatch, now }) {

@@ -4,7 +4,7 @@ import type { Log } from "../log/port.ts";
 import type { EventSource } from "./events.ts";
 import { DEAD_MS } from "./lease.ts";
 import type { Settlement } from "./outcomes.ts";
-import { dead, KEEP_DEAD_MS } from "./runner.ts";
+import { dead } from "./runner.ts";
 import { after, type JobStore, type Orphan } from "./store.ts";
 
 interface SweepOptions {
@@ -43,7 +43,7 @@ export function createSweep({ store, clock, log, events, random, self }: SweepOp
 
   async function late(): Promise<boolean> {
     const at = now();
-    const ended = await store.expire(at, after(at, KEEP_DEAD_MS), BATCH);
+    const ended = await store.expire(at, BATCH);
     for (const { id, name, queue, attempt, state, error } of ended) {
       const about = { id, name, queue, attempt, at };
       if (state === "failed" && error) events.emit({ kind: "dead", error, ...about });
