@@ -5,6 +5,7 @@ import { systemClock } from "../../src/core/clock.ts";
 import { AppError } from "../../src/core/error.ts";
 import { createMemoryBus } from "../../src/ports/bus/memory.ts";
 import { openBunSqlite } from "../../src/ports/db/bun-sqlite.ts";
+import type { Db } from "../../src/ports/db/port.ts";
 import { createConsoleLog } from "../../src/ports/log/console.ts";
 import { databaseDispatch } from "../../src/ports/queue/database.ts";
 import { defineJob, handle, type JobHandler } from "../../src/ports/queue/define.ts";
@@ -85,6 +86,11 @@ const next = <K extends JobEvent["kind"]>(events: EventSource, kind: K) =>
       resolve(event);
     });
   });
+
+const leases = (db: Db) => {
+  const { jobWorkers } = db.tables;
+  return db.all(db.prepare((q) => q.select({ id: jobWorkers.id }).from(jobWorkers))(), { fresh: true });
+};
 
 /** Long enough for the loop to have looked and to rest. */
 const rested = () => Bun.sleep(50);
@@ -336,10 +342,31 @@ test("a stop waits for what runs, starts nothing more, and leaves no lease", asy
   await worker.stop(5_000);
   const states = await Promise.all(ids.map(async (id) => (await reads.find(id))?.state));
   expect(states.toSorted()).toEqual(["done", "waiting", "waiting"]);
-  const { jobWorkers } = db.tables;
-  expect(await db.all(db.prepare((q) => q.select({ id: jobWorkers.id }).from(jobWorkers))(), { fresh: true })).toEqual(
-    [],
-  );
+  expect(await leases(db)).toEqual([]);
+});
+
+test("a lease that is still being taken when a worker stops is given up as well", async () => {
+  const open = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<void>();
+  const registered = Promise.withResolvers<void>();
+  const { db, worker } = await setUp({
+    store: (s) => ({
+      ...s,
+      async register(lease) {
+        asked.resolve();
+        await open.promise;
+        await s.register(lease);
+        registered.resolve();
+      },
+    }),
+  });
+  await worker.start();
+  await asked.promise;
+  await worker.stop(0);
+  open.resolve();
+  await registered.promise;
+  await rested();
+  expect(await leases(db)).toEqual([]);
 });
 
 test("quick jobs are claimed ahead of what is free, and never those that may be tried only once, nor more than fit of slow ones", async () => {

@@ -3,6 +3,7 @@
  * job was cancelled or given to another, and that a claim was committed whose answer never arrived.
  */
 import { type Clock, toInstant } from "../../core/clock.ts";
+import { unavailable } from "../../core/error.ts";
 import { idPrefixes, newId } from "../../core/id.ts";
 import type { Log } from "../log/port.ts";
 import type { DispatchName } from "./port.ts";
@@ -38,6 +39,7 @@ export function createLease(options: LeaseOptions) {
   let id: string | null = null;
   let taking: Promise<string> | null = null;
   let timer: ReturnType<typeof setInterval> | null = null;
+  let hasLeft = false;
   let beating: Promise<void> | null = null;
   /** Jobs that the record says are ours, and we do not know of: in which attempt, and which claims may still bring them. */
   let strange = new Map<string, { attempt: number; mark: number }>();
@@ -45,6 +47,10 @@ export function createLease(options: LeaseOptions) {
   async function register(): Promise<string> {
     const next = newId(idPrefixes.jobWorker);
     await store.register({ id: next, names, concurrency, dispatch, now: toInstant(clock.now()) });
+    if (hasLeft) {
+      await store.leave(next);
+      throw stopped();
+    }
     id = next;
     timer ??= setInterval(() => {
       beat().catch((err) => {
@@ -54,8 +60,11 @@ export function createLease(options: LeaseOptions) {
     return next;
   }
 
+  const stopped = () => unavailable("The worker has stopped.");
+
   const take = async (): Promise<string> => {
     if (id !== null) return id;
+    if (hasLeft) throw stopped();
     taking ??= register().finally(() => {
       taking = null;
     });
@@ -96,15 +105,19 @@ export function createLease(options: LeaseOptions) {
   };
 
   return {
+    /** The id of this worker. Rejects when it has left: what it claimed then nobody would hold. */
     take,
     beat,
     current: (): string | null => id,
+    /** For good, also where the lease is being taken at this moment. */
     async leave(): Promise<void> {
+      hasLeft = true;
       if (timer) clearInterval(timer);
       timer = null;
       const own = id;
       id = null;
       if (own !== null) await store.leave(own);
+      await taking?.catch(() => {});
     },
   };
 }

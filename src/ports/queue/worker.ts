@@ -200,10 +200,11 @@ export function createWorker(options: WorkerOptions) {
         if (goesOn()) continue;
         await rest(Math.min((sent > 0 ? REFILL_MS : POLL_MS) * (0.9 + 0.2 * random()), dueIn));
       } catch (err) {
+        if (stopping) return;
         failures++;
         if (!isAway(err)) log.error({ err }, "the worker could not look for jobs");
         else if (failures === 1) log.warn({ err }, "the worker waits for the database");
-        if (!stopping) await rest(Math.min(100 * 2 ** Math.min(failures, 10), MAX_PAUSE_MS) * (0.5 + random() / 2));
+        await rest(Math.min(100 * 2 ** Math.min(failures, 10), MAX_PAUSE_MS) * (0.5 + random() / 2));
       }
     }
   }
