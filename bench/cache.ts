@@ -56,7 +56,6 @@ interface Contender {
 const log = createConsoleLog({ level: "warn" });
 const own = (store: Parameters<typeof createCache>[0]["store"], memory = true) =>
   createCache({
-    form: store ? (memory ? "two-level" : "redis") : "memory",
     memory: memory ? { maxEntries: 2_000_000, maxBytes: 2_000_000_000 } : null,
     store,
     bus: createMemoryBus({ log }),

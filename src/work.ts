@@ -13,7 +13,6 @@ import { createJobEvents } from "./ports/queue/events.ts";
 import { createJobMinutes } from "./ports/queue/minutes.ts";
 import { publishJobNews } from "./ports/queue/news.ts";
 import type { Dispatch } from "./ports/queue/port.ts";
-import { createQueue } from "./ports/queue/queue.ts";
 import { createRelay } from "./ports/queue/relay.ts";
 import { createJobStore, type JobStore } from "./ports/queue/store.ts";
 import { connect } from "./ports/queue/wake.ts";
@@ -49,7 +48,6 @@ export type Work = ReturnType<typeof createWork>;
 export function createWork(deps: Deps, dispatch: Dispatch) {
   const { env, db, bus, clock, log, limits, scheduler } = deps;
   const store = createJobStore(db);
-  const queue = createQueue({ db, clock });
   const events = createJobEvents({ log });
   const handlers = jobHandlers(deps, store);
 
@@ -69,11 +67,6 @@ export function createWork(deps: Deps, dispatch: Dispatch) {
   let timer: Timer | null = null;
 
   return {
-    store,
-    queue,
-    events,
-    handlers,
-    worker,
     async start(): Promise<void> {
       await worker?.start();
       if (!worker) return;

@@ -16,7 +16,7 @@ export async function openCache(env: Env, deps: { bus: Bus; clock: Clock; log: L
     const { createRedisStore } = await import("../ports/cache/redis.ts");
     const store = createRedisStore({ url: redisUrl.reveal(), prefix: "hearth:cache" });
     await store.opened;
-    return createCache({ form: cache.store, memory: cache.store === "redis" ? null : room, store, ...deps });
+    return createCache({ memory: cache.store === "redis" ? null : room, store, ...deps });
   }
-  return createCache({ form: "memory", memory: room, store: null, ...deps });
+  return createCache({ memory: room, store: null, ...deps });
 }

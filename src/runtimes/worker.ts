@@ -157,11 +157,11 @@ async function build(bindings: Bindings): Promise<Built | null> {
 function cacheOf(
   { cache }: Env,
   { CACHE }: Bindings,
-): Pick<CacheOptions, "form" | "memory" | "store" | "sharesWork" | "storeTimeoutMs"> {
+): Pick<CacheOptions, "memory" | "store" | "sharesWork" | "storeTimeoutMs"> {
   if (cache.store === "kv" && CACHE)
-    return { form: "kv", memory: null, store: createKvStore({ kv: CACHE }), sharesWork: false, storeTimeoutMs: 1_000 };
+    return { memory: null, store: createKvStore({ kv: CACHE }), sharesWork: false, storeTimeoutMs: 1_000 };
   const memory = { maxEntries: cache.maxEntries, maxBytes: cache.maxBytes };
-  return { form: "memory", memory, store: null, sharesWork: false };
+  return { memory, store: null, sharesWork: false };
 }
 
 const dispatchOf = ({ jobs }: Env, { JOBS }: Bindings): Dispatch =>

@@ -1,6 +1,6 @@
 /** What the drivers of a port are for and what they lack, from their own capabilities: README's second table. */
 import { type BusDriver, busCapabilities } from "../../src/ports/bus/port.ts";
-import { type CacheForm, capabilities as cacheCapabilities } from "../../src/ports/cache/port.ts";
+import { type CacheForm, cacheCapabilities } from "../../src/ports/cache/port.ts";
 
 import { dispatchCapabilities } from "../../src/ports/queue/port.ts";
 

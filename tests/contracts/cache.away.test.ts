@@ -40,7 +40,7 @@ function instances(count: number) {
   const memory = { maxEntries: 100, maxBytes: 1_000_000 };
   const all = Array.from({ length: count }, () => {
     const { store, state } = wayTo(texts);
-    return { cache: createCache({ form: "two-level", memory, store, bus, clock, log, random: () => 0 }), state };
+    return { cache: createCache({ memory, store, bus, clock, log, random: () => 0 }), state };
   });
   return { all, texts, clock };
 }

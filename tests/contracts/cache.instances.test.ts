@@ -39,7 +39,6 @@ interface InstanceOptions {
 async function instance({ form = "two-level", bus, url = redisUrl, clock, print }: InstanceOptions = {}) {
   const store = createRedisStore({ url, prefix });
   const cache = createCache({
-    form,
     memory: form === "two-level" ? { maxEntries: 10_000, maxBytes: 10_000_000 } : null,
     store,
     storeTimeoutMs: 100,

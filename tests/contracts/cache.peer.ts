@@ -30,9 +30,9 @@ async function openKv() {
 
 const log = createConsoleLog({ level: "silent" });
 const opened = process.argv[2] === "kv" ? await openKv() : null;
-const form: Pick<CacheOptions, "form" | "memory" | "sharesWork" | "storeTimeoutMs"> = opened
-  ? { form: "kv", memory: null, sharesWork: false, storeTimeoutMs: 5_000 }
-  : { form: "memory", memory: { maxEntries: 10_000, maxBytes: 100_000_000 } };
+const form: Pick<CacheOptions, "memory" | "sharesWork" | "storeTimeoutMs"> = opened
+  ? { memory: null, sharesWork: false, storeTimeoutMs: 5_000 }
+  : { memory: { maxEntries: 10_000, maxBytes: 100_000_000 } };
 const cases = cacheCases.filter(({ sharesWork }) => !opened || !sharesWork);
 const results = await outcomes(cases, async ({ run }) => {
   const clock = movingClock();

@@ -17,11 +17,9 @@ import { movingClock } from "./limits.ts";
 const quiet = createConsoleLog({ level: "silent", clock: movingClock() });
 const room = { maxEntries: 10_000, maxBytes: 100_000_000 };
 
-function open(options: Pick<CacheOptions, "form" | "store"> & Partial<CacheOptions>) {
-  const { form } = options;
-  const memory = form === "memory" || form === "two-level" ? room : null;
+function open(options: Pick<CacheOptions, "store"> & Partial<CacheOptions>) {
   return createCache({
-    memory,
+    memory: room,
     bus: createMemoryBus({ log: quiet }),
     clock: movingClock(),
     log: quiet,
@@ -42,10 +40,10 @@ function cacheContract(make: (clock: Clock) => Cache | Promise<Cache>) {
 }
 
 describe("memory", () => {
-  cacheContract((clock) => open({ form: "memory", store: null, clock }));
+  cacheContract((clock) => open({ store: null, clock }));
 
   test("the entries used longest ago are given up when there are too many", async () => {
-    const cache = open({ form: "memory", store: null, memory: { maxEntries: 3, maxBytes: 1_000_000 } });
+    const cache = open({ store: null, memory: { maxEntries: 3, maxBytes: 1_000_000 } });
     for (const key of ["a", "b", "c"]) await cache.set(key, key, { ttlMs: 1_000 });
     await cache.get("a");
     await cache.set("d", "d", { ttlMs: 1_000 });
@@ -55,7 +53,7 @@ describe("memory", () => {
   });
 
   test("or when they are too large, and one that would take a tenth of the room is not kept", async () => {
-    const cache = open({ form: "memory", store: null, memory: { maxEntries: 1_000, maxBytes: 100_000 } });
+    const cache = open({ store: null, memory: { maxEntries: 1_000, maxBytes: 100_000 } });
     for (let i = 0; i < 100; i++) await cache.set(`${i}`, "x".repeat(2_000), { ttlMs: 1_000 });
     const { entries = 0, bytes = 0 } = cache.metrics().memory ?? {};
     expect(bytes).toBeLessThanOrEqual(100_000);
@@ -76,7 +74,7 @@ describe("memory", () => {
     ["small objects", 300, () => numbers.map((n) => ({ n })), 0],
     ["tags", 5_000, () => 1, 10],
   ])("what is counted is at least half of what it takes, and at most twice: %s", async (_, count, make, tags) => {
-    const cache = open({ form: "memory", store: null, memory: { maxEntries: count, maxBytes: 1e9 } });
+    const cache = open({ store: null, memory: { maxEntries: count, maxBytes: 1e9 } });
     Bun.gc(true);
     const before = process.memoryUsage().heapUsed;
     for (let i = 0; i < count; i++) {
@@ -92,7 +90,7 @@ describe("memory", () => {
   });
 
   test("tags that nobody uses, and values that are not used, do not make the others be forgotten", async () => {
-    const cache = open({ form: "memory", store: null, memory: { maxEntries: 22_000, maxBytes: 1e9 } });
+    const cache = open({ store: null, memory: { maxEntries: 22_000, maxBytes: 1e9 } });
     const load = source((n) => n);
     const hour = { ttlMs: 3_600_000 };
     const ask = (i: number) => cache.remember(`${i}`, load, { ...hour, tags: [`customer:${i}`, "all"] });
@@ -110,7 +108,7 @@ describe("memory", () => {
 
   test("chance takes up to a tenth of a value's time away", async () => {
     const clock = movingClock();
-    const cache = open({ form: "memory", store: null, clock, random: () => 0.5 });
+    const cache = open({ store: null, clock, random: () => 0.5 });
     await cache.set("k", 1, { ttlMs: 1_000 });
     clock.move(949);
     expect(await cache.get("k")).toBe(1);
@@ -120,7 +118,7 @@ describe("memory", () => {
 
   test("a load in the background that never ends does not keep the cache from being closed", async () => {
     const clock = movingClock();
-    const cache = open({ form: "memory", store: null, clock });
+    const cache = open({ store: null, clock });
     const options = { ttlMs: 1_000, staleMs: 1_000 };
     await cache.remember("k", () => "old", options);
     clock.move(1_000);
@@ -130,7 +128,7 @@ describe("memory", () => {
 
   test("instances without a store hear of changes by the bus, and forget all when they may have missed some", async () => {
     const bus = listenedBus();
-    const [one, two] = [open({ form: "memory", store: null, bus }), open({ form: "memory", store: null, bus })];
+    const [one, two] = [open({ store: null, bus }), open({ store: null, bus })];
     for (const cache of [one, two]) {
       await cache.set("untouched", 1, { ttlMs: 1_000 });
       await cache.set("tagged", 1, { ttlMs: 1_000, tags: ["t"] });
@@ -176,7 +174,7 @@ for (const form of ["redis", "two-level"] as const) {
     cacheContract(async (clock) => {
       const store = createRedisStore({ url: redisUrl, prefix });
       await store.opened;
-      return open({ form, store, clock });
+      return open({ memory: form === "two-level" ? room : null, store, clock });
     });
   });
 }

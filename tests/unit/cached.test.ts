@@ -36,7 +36,6 @@ function setUp(rule: RouteCache, read: (ctx: Context) => string | Promise<string
   const log = createConsoleLog({ level: "error", clock, print: (line) => lines.push(line) });
   const memory = { maxEntries: 100, maxBytes: 1_000_000 };
   const cache = createCache({
-    form: "memory",
     memory,
     store: null,
     bus: createMemoryBus({ log }),

@@ -8,19 +8,11 @@ import { createFlights } from "./flights.ts";
 import { createLoader } from "./load.ts";
 import { createMemory } from "./memory.ts";
 import { createCounting } from "./metrics.ts";
-import {
-  type Cache,
-  type CacheForm,
-  type CacheStore,
-  capabilities,
-  type Outcome,
-  type RememberOptions,
-} from "./port.ts";
+import type { Cache, CacheStore, Outcome, RememberOptions } from "./port.ts";
 import { createShelf } from "./shelf.ts";
 import { createTags } from "./tags.ts";
 
 export interface CacheOptions {
-  form: CacheForm;
   /** What this process keeps itself; null: nothing. */
   memory: { maxEntries: number; maxBytes: number } | null;
   /** What is kept beyond it; null: nothing. */
@@ -46,13 +38,12 @@ const CLOSE_MS = 2_000;
 const none: readonly string[] = [];
 
 export function createCache(options: CacheOptions): Cache {
-  const { form, bus, clock, log, sharesWork = true, storeTimeoutMs = 250, random = Math.random } = options;
+  const { bus, clock, log, sharesWork = true, storeTimeoutMs: timeoutMs = 250, random = Math.random } = options;
   const counting = createCounting(log);
   const count = (type: Outcome, full: string) => {
     const colon = full.indexOf(":");
     counting.count(full.slice(0, colon), type, full.slice(colon + 1));
   };
-  const timeoutMs = storeTimeoutMs;
   const store = options.store && bypassing(options.store, { clock, log, timeoutMs, retries: sharesWork, onLate });
   const memory = options.memory && createMemory({ ...options.memory, onEvicted: (key) => count("eviction", key) });
   const tags = createTags({ store, clock, maxEntries: options.memory?.maxEntries ?? 0 });
@@ -185,7 +176,6 @@ export function createCache(options: CacheOptions): Cache {
 
       metrics: () => ({ namespaces: counting.all(), memory: memory?.size() ?? null }),
       on: counting.on,
-      capabilities: capabilities[form],
       async close() {
         unsubscribe();
         await inTime(Promise.allSettled(pending), CLOSE_MS).catch(() => {});

@@ -35,7 +35,6 @@ export interface Cache {
   metrics(): Metrics;
   /** Tells of everything that is counted, as it happens. Ends with the returned function. */
   on(listener: (event: CacheEvent) => void): () => void;
-  readonly capabilities: CacheCapabilities;
   /** Finishes what is under way in the background, and gives back what the cache and its store hold. */
   close(): Promise<void>;
 }
@@ -108,7 +107,7 @@ export const TRUST_MS = 5_000;
  */
 export const MAX_LOAD_MS = 30_000;
 
-/** What differs between the forms of the cache. */
+/** What differs between the forms of the cache, as data; README's table of drivers is made of it. */
 export interface CacheCapabilities {
   /** Whether instances share what is kept. */
   readonly shared: boolean;
@@ -120,7 +119,7 @@ export interface CacheCapabilities {
 
 export type CacheForm = "memory" | "redis" | "two-level" | "kv";
 
-export const capabilities: Record<CacheForm, CacheCapabilities> = {
+export const cacheCapabilities: Record<CacheForm, CacheCapabilities> = {
   memory: { shared: false, leases: false, seenWithinMs: null },
   redis: { shared: true, leases: true, seenWithinMs: TRUST_MS },
   "two-level": { shared: true, leases: true, seenWithinMs: TRUST_MS },

@@ -144,11 +144,10 @@ export function createPool({ handlers, concurrency, ahead, runner, settler, even
     events.emit({ kind: "cancelled", counted: true, ...about(job) });
   }
 
-  function cancelWaiting(which: (entry: Entry) => boolean): boolean {
+  function cancelWaiting(which: (entry: Entry) => boolean): void {
     const gone = line.without(which);
     giveUp(gone, false);
     for (const { job } of gone) events.emit({ kind: "cancelled", counted: true, ...about(job) });
-    return gone.length > 0;
   }
 
   /** What was claimed ahead, and cannot start because others take longer than theirs did, may start elsewhere. What a carrier brought stays. */
@@ -174,7 +173,6 @@ export function createPool({ handlers, concurrency, ahead, runner, settler, even
   }
 
   return {
-    held,
     /** Whether one more would fit, of whatever type. */
     hasRoom: (): boolean =>
       held() < concurrency &&
@@ -217,11 +215,11 @@ export function createPool({ handlers, concurrency, ahead, runner, settler, even
     },
     /** When the job has ended and that is recorded, or when it was taken away. */
     ended: (id: string) => new Promise<void>((resolve) => waiters.set(id, resolve)),
-    /** Ends the job of this id, whether it has begun or not; whether it was held. */
-    cancel(id: string): boolean {
+    /** Ends the job of this id if it is held, whether it has begun or not. */
+    cancel(id: string): void {
       const entry = runs.get(id);
       if (entry) cancelRun(entry.run);
-      return entry !== undefined || cancelWaiting(({ job }) => job.id === id);
+      else cancelWaiting(({ job }) => job.id === id);
     },
     /** How many were ever taken. */
     taken: (): number => places,

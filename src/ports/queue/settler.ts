@@ -135,9 +135,6 @@ export function createSettler({ store, clock, log, onSettled }: SettlerOptions) 
     async flushProgress(): Promise<void> {
       if (progress.size > 0 && !writing) await flush();
     },
-    get pending(): number {
-      return pending.length;
-    },
     has: (id: string) => pending.some((outcome) => outcome.id === id),
     /** When all that was added is recorded. */
     async idle(): Promise<void> {

@@ -227,7 +227,7 @@ export function createWorker(options: WorkerOptions) {
       turn();
     },
     /** The job was cancelled, which may be held here. */
-    cancelled: (id: string): boolean => pool.cancel(id),
+    cancelled: (id: string): void => pool.cancel(id),
     /** Begins to look for jobs. */
     async start(): Promise<void> {
       progressTimer = setInterval(() => void settler.flushProgress().catch(() => {}), PROGRESS_MS);
