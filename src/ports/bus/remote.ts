@@ -6,6 +6,7 @@
  * a burst costs few round trips. A network that swallows everything closes no connection, so a silent link is asked for a sign of life.
  */
 import { unref } from "../../core/clock.ts";
+import { withTimeout } from "../../core/timeout.ts";
 import type { Log } from "../log/port.ts";
 import type { Bus } from "./port.ts";
 import { createSubscribers } from "./subscribers.ts";
@@ -87,7 +88,7 @@ export function createRemoteBus({
       lost: (error) => drop(mine, error),
     });
     link = mine;
-    within(timing.patienceMs, mine.opened).then(
+    withTimeout(mine.opened, timing.patienceMs).then(
       () => mine === link && begin(),
       (error) => drop(mine, error),
     );
@@ -138,7 +139,7 @@ export function createRemoteBus({
       const payloads = [...(lost ? [writer.lost()] : []), ...(batch.length > 0 ? writer.payloads(batch) : [])];
       unheard ||= 1;
       try {
-        await within(timing.patienceMs, mine.send(payloads));
+        await withTimeout(mine.send(payloads), timing.patienceMs);
       } catch (error) {
         // It may have arrived all the same: a message twice does no harm, a message that is lost may.
         hasLost ||= lost;
@@ -167,7 +168,7 @@ export function createRemoteBus({
       // Messages arrive at a deaf instance no more than their echoes do: behind a pooler that forgets who listens, for one.
       if (up && unheard > 0 && ++unheard === DEAF)
         log.warn({}, `the bus on ${name} hears nothing of what it sends: other instances are heard late, if at all`);
-      if (mine && up) within(timing.patienceMs, mine.ping()).catch((error) => drop(mine, error));
+      if (mine && up) withTimeout(mine.ping(), timing.patienceMs).catch((error) => drop(mine, error));
     }, timing.pingMs),
   );
   if (after) void after.then(open);
@@ -195,8 +196,8 @@ export function createRemoteBus({
       clearTimeout(retry);
       clear();
       // A command can be done before its bus is connected.
-      if (waiting.length > 0 && !up && attempts === 0) await within(CLOSE_MS, first.promise).catch(() => {});
-      if (sending) await within(CLOSE_MS, sending).catch(() => {});
+      if (waiting.length > 0 && !up && attempts === 0) await withTimeout(first.promise, CLOSE_MS).catch(() => {});
+      if (sending) await withTimeout(sending, CLOSE_MS).catch(() => {});
       const last = link;
       link = null;
       up = false;
@@ -204,12 +205,4 @@ export function createRemoteBus({
       first.resolve();
     },
   };
-}
-
-function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
-  });
-  return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }

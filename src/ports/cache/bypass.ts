@@ -1,5 +1,6 @@
 /** A store that may be away or slow, made into one that never rejects and always answers in time: null stands for "no answer". */
 import { type Clock, isWithin, unref } from "../../core/clock.ts";
+import { withTimeout } from "../../core/timeout.ts";
 import type { Log } from "../log/port.ts";
 import type { CacheStore } from "./port.ts";
 
@@ -100,7 +101,7 @@ export function bypassing(store: CacheStore, options: BypassOptions): BoundedSto
   async function attempt<T>(work: () => Promise<T>): Promise<T | null> {
     triedAt = clock.now();
     try {
-      const answer = await inTime(work(), timeoutMs);
+      const answer = await withTimeout(work(), timeoutMs);
       failing = false;
       return answer;
     } catch (error) {
@@ -151,12 +152,4 @@ export function bypassing(store: CacheStore, options: BypassOptions): BoundedSto
       await store.close();
     },
   };
-}
-
-/** Rejects when the work takes longer. */
-export function inTime<T>(work: Promise<T>, ms: number): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
-    work.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
 }

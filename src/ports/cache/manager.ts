@@ -1,8 +1,9 @@
 /** The cache that everybody uses, over memory, a store, or both. What it promises stands in port.ts. */
 import type { Clock } from "../../core/clock.ts";
+import { withTimeout } from "../../core/timeout.ts";
 import type { Bus } from "../bus/port.ts";
 import type { Log } from "../log/port.ts";
-import { bypassing, inTime } from "./bypass.ts";
+import { bypassing } from "./bypass.ts";
 import { bounded } from "./entry.ts";
 import { createFlights } from "./flights.ts";
 import { createLoader } from "./load.ts";
@@ -178,7 +179,7 @@ export function createCache(options: CacheOptions): Cache {
       on: counting.on,
       async close() {
         unsubscribe();
-        await inTime(Promise.allSettled(pending), CLOSE_MS).catch(() => {});
+        await withTimeout(Promise.allSettled(pending), CLOSE_MS).catch(() => {});
         memory?.clear();
         await store?.close();
       },

@@ -10,6 +10,7 @@
 import { Queue, Worker } from "bullmq";
 import type { Redis, RedisOptions } from "ioredis";
 import { unavailable } from "../../core/error.ts";
+import { withTimeout } from "../../core/timeout.ts";
 import type { Log } from "../log/port.ts";
 import type { Carrier, Consumer, DueJob } from "./port.ts";
 import { isAway } from "./settler.ts";
@@ -85,11 +86,11 @@ export function createBullmqCarrier({ redis, prefix, log }: BullmqOptions): Carr
     async send(jobs) {
       for (let i = 0; i < jobs.length; i += BATCH) {
         // Commands that wait for a connection would pile up here, and the jobs are kept already.
-        if (redis.status !== "ready") throw unavailable("Redis does not answer.");
+        if (redis.status !== "ready") throw noAnswer();
         const added = queue.addBulk(jobs.slice(i, i + BATCH).map(entry)).catch((error) => {
           throw unavailable("Redis did not take the jobs.", error);
         });
-        await within(SEND_TIMEOUT_MS, added);
+        await withTimeout(added, SEND_TIMEOUT_MS, noAnswer);
       }
     },
     async listen(consumer) {
@@ -109,12 +110,14 @@ export function createBullmqCarrier({ redis, prefix, log }: BullmqOptions): Carr
     },
     quiet,
     async close() {
-      await within(CLOSE_TIMEOUT_MS, quiet()).catch(() => worker?.disconnect());
+      await withTimeout(quiet(), CLOSE_TIMEOUT_MS).catch(() => worker?.disconnect());
       await queue.close();
       redis.off("error", failed);
     },
   };
 }
+
+const noAnswer = () => unavailable("Redis does not answer.");
 
 const entry = ({ id, name, attempt, priority }: DueJob) => ({
   name,
@@ -126,11 +129,3 @@ const entry = ({ id, name, attempt, priority }: DueJob) => ({
     removeOnFail: true,
   },
 });
-
-async function within(ms: number, work: Promise<unknown>): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(unavailable("Redis does not answer.")), ms);
-  });
-  await Promise.race([work, late]).finally(() => clearTimeout(timer));
-}

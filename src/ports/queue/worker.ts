@@ -5,6 +5,7 @@
  * asks again with growing pauses, and handlers go on; what they answer is recorded when it is back.
  */
 import { type Clock, toInstant } from "../../core/clock.ts";
+import { withTimeout } from "../../core/timeout.ts";
 import type { Limits } from "../limits/port.ts";
 import type { Log } from "../log/port.ts";
 import { createAhead } from "./ahead.ts";
@@ -256,14 +257,16 @@ export function createWorker(options: WorkerOptions) {
       const left = () => Math.max(0, until - performance.now());
       stopping = true;
       turn();
-      await within(left(), Promise.all([looping, dispatch.carrier?.quiet?.()]));
+      // Whatever fails or takes too long, what comes after it is still done.
+      const patiently = (work: Promise<unknown>, ms: number) => withTimeout(work, ms).catch(() => {});
+      await patiently(Promise.all([looping, dispatch.carrier?.quiet?.()]), left());
       pool.clear();
-      await within(left(), settled());
+      await patiently(settled(), left());
       pool.stopAll("stopping");
-      await within(LAST_MS, settled());
+      await patiently(settled(), LAST_MS);
       if (progressTimer) clearInterval(progressTimer);
       settler.drop();
-      await within(LAST_MS, lease.leave()).catch((err) =>
+      await withTimeout(lease.leave(), LAST_MS).catch((err) =>
         log.warn({ err }, "the lease of the worker could not be given up: it runs out"),
       );
     },
@@ -272,14 +275,6 @@ export function createWorker(options: WorkerOptions) {
 
 /** How long the record may take for what is given back. */
 const LAST_MS = 1000;
-
-async function within(ms: number, work: Promise<unknown>): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([work, late]).finally(() => clearTimeout(timer));
-}
 
 function byName({ handlers, limits }: WorkerOptions): ReadonlyMap<string, JobHandler> {
   const known = new Map<string, JobHandler>();
