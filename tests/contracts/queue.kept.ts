@@ -53,7 +53,8 @@ export const keptCases: QueueCase[] = [
       clock.move(10_000);
       await w.runOnce();
       const there = async () => {
-        await store.purge(now(), 1_000);
+        // Other cases have left theirs.
+        while ((await store.purge(now(), 1_000)) === 1_000);
         return [(await reads.find(expired))?.state, (await reads.find(late))?.state];
       };
       assert.deepEqual(await there(), ["cancelled", "failed"]);
