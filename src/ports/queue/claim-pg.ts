@@ -92,8 +92,6 @@ const lock = (q: Builders) =>
     .select({ locked: sql`pg_advisory_xact_lock(hashtext('hearth jobs'), hashtext(${ph("name")}))::text` })
     .from(sql`(select 1) as one`);
 
-const withWaiting = withWork(sql`json_array_elements_text(${ph("names")}::text::json) as n(value)`);
-
 export function pgClaim(db: Db): Claim {
   /** Of each name, the last job that was claimed since everything was looked at. */
   const starts = new Map<string, Ranked>();
@@ -157,10 +155,8 @@ export function pgClaim(db: Db): Claim {
     const others = slots.filter(isGrouped);
     if (others.length === 0 || claimed.length >= total) return inOrder(claimed);
     try {
-      const names = JSON.stringify(others.map(({ name }) => name));
-      const busy = new Set((await db.all(db.prepare(withWaiting)({ names }), { fresh: true })).map(({ name }) => name));
-      for (const slot of others) {
-        if (!busy.has(slot.name) || claimed.length >= total) continue;
+      for (const slot of await withWork(db, others)) {
+        if (claimed.length >= total) break;
         claimed.push(...(await grouped(slot, { workerId, now, total: total - claimed.length })));
       }
     } catch (error) {

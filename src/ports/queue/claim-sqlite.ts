@@ -28,8 +28,6 @@ const sqliteStatements = {
   others: (q: Builders, tables: Tables) => claiming(q, tables, among(othersOf("sqlite", tables, limitOf as never))),
 };
 
-const due = withWork(sql`json_each(${ph("names")}) as n`);
-
 export function sqliteClaim(db: Db): Claim {
   let turn = 0;
   const grouped = createGroupClaim(async (which, values) => {
@@ -39,10 +37,7 @@ export function sqliteClaim(db: Db): Claim {
   return async (slots, { workerId, now, total, ids }) => {
     const claimed: Ranked[] = [];
     const common = { workerId, now, ...(ids && { ids: JSON.stringify(ids) }) };
-    const names = JSON.stringify(slots.map(({ name }) => name));
-    const found = slots.length < 2 ? slots : await db.all(db.prepare(due)({ names }), { fresh: true });
-    const busy = new Set(found.map(({ name }) => name));
-    const open = slots.filter(({ name }) => busy.has(name));
+    const open = slots.length < 2 ? slots : await withWork(db, slots);
     // Another name is first each time: one that has always work would leave nothing to those behind it.
     for (let i = 0, first = turn++; i < open.length && claimed.length < total; i++) {
       const slot = open[(first + i) % open.length] as Slot;

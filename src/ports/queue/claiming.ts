@@ -2,7 +2,7 @@
 import { type SQL, sql } from "drizzle-orm/sql";
 import type { Tables } from "../../../db/tables.ts";
 import { value } from "../db/placeholders.ts";
-import type { Builders } from "../db/port.ts";
+import type { Builders, Db } from "../db/port.ts";
 import type { ClaimedJob } from "./port.ts";
 
 /** A job type that this worker knows, and how many of it fit. */
@@ -82,9 +82,20 @@ export function fills(jobs: readonly ClaimedJob[], slots: readonly Slot[]): bool
 export const inOrder = (jobs: Ranked[]): ClaimedJob[] =>
   jobs.sort((a, b) => a.rank - b.rank || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
 
-/** Which of these names have waiting jobs; for those that are claimed name by name. */
-export const withWork = (names: SQL) => (q: Builders) =>
+const waitingOf = (names: SQL) => (q: Builders) =>
   q
     .select({ name: sql<string>`n.value` })
     .from(names)
     .where(sql`exists (select 1 from jobs j where j.state = 'waiting' and j.name = n.value)`);
+const waiting = {
+  pg: waitingOf(sql`json_array_elements_text(${ph("names")}::text::json) as n(value)`),
+  sqlite: waitingOf(sql`json_each(${ph("names")}) as n`),
+};
+
+/** Those of these types that have waiting jobs; for what goes type by type. */
+export async function withWork<T extends { name: string }>(db: Db, types: readonly T[]): Promise<T[]> {
+  const names = JSON.stringify(types.map(({ name }) => name));
+  const found = await db.all(db.prepare(waiting[db.dialect])({ names }), { fresh: true });
+  const busy = new Set(found.map(({ name }) => name));
+  return types.filter(({ name }) => busy.has(name));
+}

@@ -119,18 +119,6 @@ export const orphans = (q: Builders, { jobs }: Tables) =>
     .where(sql`${jobs.state} = 'active' and not exists (select 1 from job_workers w where w.id = ${jobs.workerId})`)
     .limit(ph("limit"));
 
-/** Those of these names that have waiting jobs. */
-const withWork = (dialect: Dialect) => (q: Builders) => {
-  const names =
-    dialect === "pg"
-      ? sql`json_array_elements_text(${ph("names")}::text::json) as n(value)`
-      : sql`json_each(${ph("names")}) as n`;
-  return q
-    .select({ name: sql<string>`n.value` })
-    .from(names)
-    .where(sql`exists (select 1 from jobs j where j.state = 'waiting' and j.name = n.value)`);
-};
-
 /**
  * Waiting jobs of a name that no carrier was given, or which one has had for long without a worker asking for them. Only the first of a
  * name are looked at: the carrier holds no more, the record keeps the order of the rest, and a look reads no more rows when many wait.
@@ -183,7 +171,6 @@ const statements = (dialect: Dialect) => ({
   promote: promote(dialect),
   expire: expire(dialect),
   progress: progress(dialect),
-  withWork: withWork(dialect),
   unsent: unsent(dialect),
   unsend: unsend(dialect),
   purge: purge(dialect),

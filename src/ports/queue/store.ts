@@ -3,7 +3,7 @@ import { fromInstant, type Instant, toInstant } from "../../core/clock.ts";
 import type { JobState } from "../../core/job.ts";
 import { type Db, quietly } from "../db/port.ts";
 import { createClaim } from "./claim.ts";
-import type { Claim } from "./claiming.ts";
+import { type Claim, withWork } from "./claiming.ts";
 import type { JobType } from "./define.ts";
 import { KEEP_CANCELLED_MS, KEEP_DEAD_MS } from "./keep.ts";
 import { createSettle, type Settle } from "./outcomes.ts";
@@ -102,12 +102,8 @@ export function createJobStore(db: Db): JobStore {
     },
     async takeUnsent(types, options) {
       if (types.length === 0) return [];
-      const names = JSON.stringify(types.map(({ name }) => name));
-      const found = await db.all(db.prepare(s.withWork)({ names }), { fresh: true });
-      const busy = new Set(found.map(({ name }) => name));
       const due: DueJob[] = [];
-      for (const { name, queue, version } of types) {
-        if (!busy.has(name)) continue;
+      for (const { name, queue, version } of await withWork(db, types)) {
         const values = { ...options, name, queue, version };
         const [taken] = await db.atomic((tx) => [quietly(tx.prepare(s.unsent)(values))]);
         due.push(...taken.map(({ rank, ...job }) => ({ ...job, priority: 0 - rank })));
