@@ -28,3 +28,4 @@ export function toInstant(ms: number): Instant {
 }
 let last = { ms: Number.NaN, text: "" };
 export const fromInstant = (instant: Instant): number => Date.parse(instant);
+export const addMs = (instant: Instant, ms: number): Instant => toInstant(fromInstant(instant) + ms);

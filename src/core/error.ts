@@ -152,6 +152,10 @@ export class AppError extends Error {
   }
 }
 
+/** Whether it is the fault of this code. What has `unavailable` passes: it is waited for, and tried again. */
+export const hasCode = (error: unknown, code: ErrorCode): error is AppError =>
+  error instanceof AppError && error.code === code;
+
 /** 503 with the `Retry-After` that RFC 9110 (15.6.4) asks for. */
 export const unavailable = (detail: string, cause?: unknown, retryAfter = 2) =>
   new AppError("unavailable", { detail, cause, headers: { "retry-after": String(retryAfter) } });

@@ -1,6 +1,6 @@
 import process from "node:process";
 import type { Clock } from "../core/clock.ts";
-import { AppError } from "../core/error.ts";
+import { hasCode } from "../core/error.ts";
 import type { Env } from "../env.ts";
 import { type Check, databaseChecks, type Lifecycle } from "../modules/health/service.ts";
 import { expectedVersion, migrate, schemaVersion } from "../ports/db/migrate.ts";
@@ -36,7 +36,7 @@ export async function prepareDatabase(options: PrepareOptions): Promise<{ email:
       if (lifecycle.phase === "starting") lifecycle.phase = "ready";
       return admin;
     } catch (err) {
-      if (!(err instanceof AppError && err.code === "unavailable")) {
+      if (!hasCode(err, "unavailable")) {
         log.error({ err }, "the database could not be prepared");
         await log.flush();
         process.exit(1);

@@ -1,10 +1,9 @@
 /** What comes of two jobs with one key. */
 import assert from "node:assert/strict";
-import { toInstant } from "../../src/core/clock.ts";
+import { addMs, toInstant } from "../../src/core/clock.ts";
 import { handle } from "../../src/ports/queue/define.ts";
 import { drainQueue } from "../../src/ports/queue/operate.ts";
 import type { EnqueueOptions } from "../../src/ports/queue/port.ts";
-import { after } from "../../src/ports/queue/store.ts";
 import { newName, type QueueCase, type QueueWorld, type } from "./queue.world.ts";
 
 /** Other cases count what expires. */
@@ -93,7 +92,7 @@ export const uniqueCases: QueueCase[] = [
     async run({ store, queue, now }) {
       const t = type({ unique: { key: () => "k", mode: "debounce" } });
       const given = async () => {
-        const options = { now: now(), before: after(now(), -60_000), limit: 10, window: 10 };
+        const options = { now: now(), before: addMs(now(), -60_000), limit: 10, window: 10 };
         return (await store.takeUnsent([t], options)).map(({ id }) => id);
       };
       const { id } = await queue.add(t, {});

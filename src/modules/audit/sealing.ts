@@ -5,8 +5,8 @@
  * not "above the last": each run looks back 15 minutes, longer than any statement may take, and a daily one looks at the whole trail.
  */
 import { sha256 } from "@noble/hashes/sha2.js";
-import { fromInstant, type Instant, toInstant } from "../../core/clock.ts";
-import { AppError } from "../../core/error.ts";
+import { addMs, type Instant } from "../../core/clock.ts";
+import { AppError, hasCode } from "../../core/error.ts";
 import { idPrefixes, newId } from "../../core/id.ts";
 import type { Db, Item, Tx } from "../../ports/db/port.ts";
 import type { KeySet } from "../auth/keys.ts";
@@ -22,8 +22,6 @@ const MAX_ENTRIES = 1000;
 const WINDOW = 5000;
 /** In a row: each is the success of another run, of which there are few. */
 const MAX_CONFLICTS = 20;
-
-const isConflict = (error: unknown) => error instanceof AppError && error.code === "conflict";
 
 export interface Sealed {
   seal: Seal;
@@ -139,7 +137,7 @@ export function createSealing({ db, keys }: SealingDeps) {
         after = end;
       } catch (error) {
         // The other one's seal is there: this window is read again, and what is still open in it goes behind that seal.
-        if (!isConflict(error) || ++conflicts > MAX_CONFLICTS) throw error;
+        if (!hasCode(error, "conflict") || ++conflicts > MAX_CONFLICTS) throw error;
         at = await head();
       }
     }
@@ -152,12 +150,7 @@ export function createSealing({ db, keys }: SealingDeps) {
   return {
     /** Seals what has become open lately. `follows` commits with the newest seal alone. */
     seal: (now: Instant, { signal = never, follows = nothing } = {}) =>
-      run(
-        ({ reached }) => (reached === null ? "" : idsFrom(toInstant(fromInstant(reached) - LOOK_BACK_MS))),
-        now,
-        signal,
-        follows,
-      ),
+      run(({ reached }) => (reached === null ? "" : idsFrom(addMs(reached, -LOOK_BACK_MS))), now, signal, follows),
     /** Seals whatever is open, also far back. */
     sweep: (now: Instant, { signal = never, follows = nothing } = {}) => run(() => "", now, signal, follows),
     /** A seal that gives up the first so many entries. */

@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm/sql";
 import { z } from "zod";
 import type { Tables } from "../../../db/tables.ts";
-import { fromInstant, toInstant } from "../../core/clock.ts";
+import { addMs } from "../../core/clock.ts";
 import { value } from "../../ports/db/placeholders.ts";
 import type { Builders, Db } from "../../ports/db/port.ts";
 import { defineJob, handle, type JobHandler } from "../../ports/queue/define.ts";
@@ -31,7 +31,7 @@ const deleteEnded = (q: Builders, { sessions }: Tables) =>
 
 export const authJobs = ({ db }: { db: Db }): JobHandler[] => [
   handle(sweepSessions, async (_, { now, signal }) => {
-    const before = toInstant(fromInstant(now) - KEEP_MS);
+    const before = addMs(now, -KEEP_MS);
     let deleted = 0;
     for (let count = BATCH; count === BATCH && !signal.aborted; ) {
       const [gone] = await db.atomic((tx) => [tx.prepare(deleteEnded)({ before })]);

@@ -1,4 +1,4 @@
-import { fromInstant, type Instant, toInstant } from "../../core/clock.ts";
+import { addMs, type Instant } from "../../core/clock.ts";
 import { AppError } from "../../core/error.ts";
 import { idPrefixes, newId } from "../../core/id.ts";
 import { count } from "../../http/limit.ts";
@@ -54,7 +54,7 @@ export function createAuth(deps: AuthDeps) {
   };
 
   const idleAt = (ctx: Context, expiresAt: Instant): Instant => {
-    const idle = toInstant(fromInstant(ctx.now) + deps.sessionIdleS * 1000);
+    const idle = addMs(ctx.now, deps.sessionIdleS * 1000);
     return idle < expiresAt ? idle : expiresAt;
   };
 
@@ -115,7 +115,7 @@ export function createAuth(deps: AuthDeps) {
 
       const rehashed = stale ? await passwords.hash(password) : null;
       const sessionId = newId(idPrefixes.session);
-      const expiresAt = toInstant(fromInstant(ctx.now) + deps.sessionTtlS * 1000);
+      const expiresAt = addMs(ctx.now, deps.sessionTtlS * 1000);
       const refreshToken = newRefreshToken();
       const tokenHash = await hashToken(refreshToken);
       const session = {

@@ -1,7 +1,7 @@
 /** What is an alert, and whether it holds now. Each look asks four small questions of the record, whatever the number of jobs. */
 import { sql } from "drizzle-orm/sql";
 import type { Tables } from "../../../db/tables.ts";
-import { fromInstant, type Instant, toInstant } from "../../core/clock.ts";
+import { addMs, type Instant } from "../../core/clock.ts";
 import { value } from "../../ports/db/placeholders.ts";
 import type { Builders, Db } from "../../ports/db/port.ts";
 import { oldestWaiting } from "../../ports/queue/lag.ts";
@@ -120,7 +120,7 @@ export function createAlertRules({ db, thresholds, names }: Options) {
   }
 
   async function late(now: Instant): Promise<Finding[]> {
-    const ago = (ms: number) => toInstant(fromInstant(now) - ms);
+    const ago = (ms: number) => addMs(now, -ms);
     const [unfired, recorded] = await Promise.all([
       db.all(db.prepare(overdue)({ before: ago(LATE_MS) }), fresh),
       db.all(db.prepare(missed)({ since: ago(Math.max(windowMs, LATE_MS)), now }), fresh),

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { fromInstant, toInstant } from "../../core/clock.ts";
+import { addMs } from "../../core/clock.ts";
 import type { Db } from "../../ports/db/port.ts";
 import { defineJob, handle, type JobHandler } from "../../ports/queue/define.ts";
 import { KEEP_MINUTES_MS, purgeMinutes } from "../../ports/queue/minutes.ts";
@@ -21,7 +21,7 @@ const BATCH = 1000;
 
 export const jobsJobs = ({ db, store }: { db: Db; store: Pick<JobStore, "purge"> }): JobHandler[] => [
   handle(purgeJobs, async (_, { now, signal }) => {
-    await purgeMinutes(db, toInstant(fromInstant(now) - KEEP_MINUTES_MS));
+    await purgeMinutes(db, addMs(now, -KEEP_MINUTES_MS));
     let deleted = 0;
     for (let count = BATCH; count === BATCH && !signal.aborted; ) {
       count = await store.purge(now, BATCH);

@@ -1,6 +1,6 @@
 /** Operating the queue. What the verbs do to jobs is one statement each (ports/queue/operate.ts), which commits with its audit entry. */
 import { actorId } from "../../core/actor.ts";
-import { fromInstant, toInstant } from "../../core/clock.ts";
+import { addMs } from "../../core/clock.ts";
 import { AppError } from "../../core/error.ts";
 import type { ListInput, Page } from "../../core/page.ts";
 import type { Context } from "../../policy/context.ts";
@@ -195,7 +195,7 @@ export function createJobs({ db, bus }: JobsDeps) {
 
     /** Deletes jobs that have ended, oldest first. */
     async purge(ctx: Context, { state, olderThanS, limit }: JobsPurge): Promise<Affected> {
-      const before = toInstant(fromInstant(ctx.now) - olderThanS * 1000);
+      const before = addMs(ctx.now, -olderThanS * 1000);
       const answer = (jobs: number): Affected => ({ jobs, more: jobs === limit });
       const [, gone] = await db.atomic((tx) => [
         audit(tx, ctx, {

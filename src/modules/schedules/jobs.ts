@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { fromInstant, toInstant } from "../../core/clock.ts";
+import { addMs } from "../../core/clock.ts";
 import { defineJob, handle, type JobHandler } from "../../ports/queue/define.ts";
 import { schedule } from "../../ports/schedule/define.ts";
 import type { ScheduleStore } from "../../ports/schedule/store.ts";
@@ -19,7 +19,7 @@ const BATCH = 1000;
 
 export const scheduleJobs = ({ store }: { store: Pick<ScheduleStore, "purgeRuns"> }): JobHandler[] => [
   handle(purgeRuns, async (_, { now, signal }) => {
-    const before = toInstant(fromInstant(now) - KEEP_MS);
+    const before = addMs(now, -KEEP_MS);
     let deleted = 0;
     for (let count = BATCH; count === BATCH && !signal.aborted; ) {
       count = await store.purgeRuns(before, BATCH);

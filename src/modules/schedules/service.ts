@@ -1,5 +1,5 @@
 /** Operating schedules. What they are and do: src/ports/schedule/port.ts. */
-import { fromInstant, type Instant, toInstant } from "../../core/clock.ts";
+import { addMs, fromInstant, type Instant } from "../../core/clock.ts";
 import { AppError } from "../../core/error.ts";
 import type { JobState } from "../../core/job.ts";
 import type { ListInput, Page } from "../../core/page.ts";
@@ -139,7 +139,7 @@ export function createSchedules({ db, scheduler }: SchedulesDeps) {
 }
 
 /** A run is unique by its time, and whole minutes belong to the clock. */
-const betweenMinutes = (now: Instant): Instant => (now.endsWith(":00.000Z") ? toInstant(fromInstant(now) + 1) : now);
+const betweenMinutes = (now: Instant): Instant => (now.endsWith(":00.000Z") ? addMs(now, 1) : now);
 
 const asRow = (run: NewRun, jobState: JobState): RunRow => ({
   ...run,

@@ -9,11 +9,10 @@
  */
 import { Queue, Worker } from "bullmq";
 import type { Redis, RedisOptions } from "ioredis";
-import { unavailable } from "../../core/error.ts";
+import { hasCode, unavailable } from "../../core/error.ts";
 import { withTimeout } from "../../core/timeout.ts";
 import type { Log } from "../log/port.ts";
 import type { Carrier, Consumer, DueJob } from "./port.ts";
-import { isAway } from "./settler.ts";
 
 interface BullmqOptions {
   /** Opened with `clientOptions`. A worker opens a second connection like it. It stays open. */
@@ -71,7 +70,7 @@ export function createBullmqCarrier({ redis, prefix, log }: BullmqOptions): Carr
       try {
         return await consumer.deliver([id]);
       } catch (error) {
-        if (closing || !isAway(error)) throw error;
+        if (closing || !hasCode(error, "unavailable")) throw error;
         await new Promise((resolve) => setTimeout(resolve, wait));
       }
     }

@@ -3,11 +3,10 @@
  * job was cancelled or given to another, and that a claim was committed whose answer never arrived.
  */
 import { type Clock, toInstant } from "../../core/clock.ts";
-import { unavailable } from "../../core/error.ts";
+import { hasCode, unavailable } from "../../core/error.ts";
 import { idPrefixes, newId } from "../../core/id.ts";
 import type { Log } from "../log/port.ts";
 import type { DispatchName } from "./port.ts";
-import { isAway } from "./settler.ts";
 import type { JobStore } from "./store.ts";
 
 const BEAT_MS = 3000;
@@ -54,7 +53,7 @@ export function createLease(options: LeaseOptions) {
     id = next;
     timer ??= setInterval(() => {
       beat().catch((err) => {
-        if (!isAway(err)) log.error({ err }, "the worker could not say that it is alive");
+        if (!hasCode(err, "unavailable")) log.error({ err }, "the worker could not say that it is alive");
       });
     }, BEAT_MS);
     return next;

@@ -2,14 +2,13 @@
 import { type SQL, sql } from "drizzle-orm/sql";
 import { getTableColumns } from "drizzle-orm/utils";
 import type { Tables } from "../../../db/tables.ts";
-import type { Instant } from "../../core/clock.ts";
+import { addMs, type Instant } from "../../core/clock.ts";
 import type { JobState } from "../../core/job.ts";
 import { value } from "../db/placeholders.ts";
 import type { Bound, Builders, Db, Dialect, Tx } from "../db/port.ts";
 import { KEEP_CANCELLED_MS } from "./keep.ts";
 import type { Job } from "./port.ts";
 import { among } from "./rows.ts";
-import { after } from "./store.ts";
 
 const ph = sql.placeholder;
 
@@ -144,7 +143,7 @@ export type Ended = { id: string; name: string; queue: string; attempt: number }
  * the bus (`cancelMessage`), and when its worker next says that it is alive.
  */
 export const cancelJob = (tx: Tx, dialect: Dialect, id: string, now: Instant, reason: string): Bound<Ended[]> =>
-  tx.prepare(known[dialect].cancel)({ id, now, reason, purgeAt: after(now, KEEP_CANCELLED_MS) }) as Bound<Ended[]>;
+  tx.prepare(known[dialect].cancel)({ id, now, reason, purgeAt: addMs(now, KEEP_CANCELLED_MS) }) as Bound<Ended[]>;
 
 /** Cancels what is not running of the queue; at most so many at once. */
 export const drainQueue = (
@@ -155,7 +154,7 @@ export const drainQueue = (
   reason: string,
   limit: number,
 ): Bound<Ended[]> =>
-  tx.prepare(known[dialect].drain)({ queue, now, reason, limit, purgeAt: after(now, KEEP_CANCELLED_MS) }) as Bound<
+  tx.prepare(known[dialect].drain)({ queue, now, reason, limit, purgeAt: addMs(now, KEEP_CANCELLED_MS) }) as Bound<
     Ended[]
   >;
 

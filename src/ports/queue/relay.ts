@@ -5,10 +5,10 @@
  * made has the lesser id, and is seen by every look that sees the other one. Processes that relay at the same time each take what the others
  * have not, so one may overtake another by a batch. Workers run several jobs at once, so where order matters it is a matter of groups.
  */
-import { type Clock, toInstant } from "../../core/clock.ts";
+import { addMs, type Clock, toInstant } from "../../core/clock.ts";
 import type { JobType } from "./define.ts";
 import type { Carrier } from "./port.ts";
-import { after, type JobStore } from "./store.ts";
+import type { JobStore } from "./store.ts";
 
 interface RelayOptions {
   store: JobStore;
@@ -41,7 +41,7 @@ export function createRelay({ store, carrier, clock, ...options }: RelayOptions)
     let sent = 0;
     for (;;) {
       const now = toInstant(clock.now());
-      const due = await store.takeUnsent(types, { now, before: after(now, -RESEND_MS), limit: BATCH, window: WINDOW });
+      const due = await store.takeUnsent(types, { now, before: addMs(now, -RESEND_MS), limit: BATCH, window: WINDOW });
       if (due.length === 0) return sent;
       try {
         await carrier.send(due);
@@ -65,6 +65,6 @@ export function createRelay({ store, carrier, clock, ...options }: RelayOptions)
     },
     /** Sends again, a little later, those of them that still wait. */
     again: (ids: readonly string[]): Promise<void> =>
-      store.unsend(ids, after(toInstant(clock.now()), AGAIN_MS - RESEND_MS)),
+      store.unsend(ids, addMs(toInstant(clock.now()), AGAIN_MS - RESEND_MS)),
   };
 }

@@ -3,7 +3,7 @@
  * there is to do, the less each costs. While the database is away they wait here.
  */
 import { type Clock, toInstant } from "../../core/clock.ts";
-import { AppError } from "../../core/error.ts";
+import { hasCode } from "../../core/error.ts";
 import type { Log } from "../log/port.ts";
 import type { Settlement } from "./outcomes.ts";
 import { firstOf } from "./payload.ts";
@@ -30,7 +30,6 @@ const MAX_PAUSE_MS = 2000;
 /** How often one outcome that the database refuses may hold up the others. */
 const MAX_FAULTS = 5;
 
-export const isAway = (error: unknown): boolean => error instanceof AppError && error.code === "unavailable";
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 export type Settler = ReturnType<typeof createSettler>;
@@ -59,7 +58,7 @@ export function createSettler({ store, clock, log, onSettled }: SettlerOptions) 
         again = false;
       } catch (err) {
         again = true;
-        if (!isAway(err)) {
+        if (!hasCode(err, "unavailable")) {
           log.error({ err }, "outcomes of jobs could not be recorded");
           faults++;
         }
@@ -82,7 +81,7 @@ export function createSettler({ store, clock, log, onSettled }: SettlerOptions) 
       for (const outcome of batch) onSettled(outcome, accepted.has(outcome.id));
     } catch (error) {
       const [only] = batch;
-      if (isAway(error) || !only) throw error;
+      if (hasCode(error, "unavailable") || !only) throw error;
       again = true;
       // One that the database refuses must not hold back the others.
       if (batch.length > 1) for (const outcome of batch) await settle([outcome]);
@@ -115,7 +114,7 @@ export function createSettler({ store, clock, log, onSettled }: SettlerOptions) 
       try {
         await store.progress(id, own);
       } catch (err) {
-        if (isAway(err)) throw err;
+        if (hasCode(err, "unavailable")) throw err;
         // What the database refuses now it would refuse again, and outcomes wait behind it.
         log.error({ err }, "the progress of jobs could not be recorded");
       }

@@ -1,5 +1,5 @@
 /** What the workers do with the record. Whoever runs it says what time it is; every statement is the same text each time. */
-import { fromInstant, type Instant, toInstant } from "../../core/clock.ts";
+import { addMs, type Instant } from "../../core/clock.ts";
 import type { JobState } from "../../core/job.ts";
 import { type Db, quietly } from "../db/port.ts";
 import { createClaim } from "./claim.ts";
@@ -79,7 +79,7 @@ export function createJobStore(db: Db): JobStore {
       return { promoted: promoted.length, nextAt: promoted.length === limit ? now : null };
     },
     async expire(now, limit) {
-      const keep = { deadUntil: after(now, KEEP_DEAD_MS), cancelledUntil: after(now, KEEP_CANCELLED_MS) };
+      const keep = { deadUntil: addMs(now, KEEP_DEAD_MS), cancelledUntil: addMs(now, KEEP_CANCELLED_MS) };
       const [ended] = await db.atomic((tx) => [quietly(tx.prepare(s.expire)({ now, limit, ...keep }))]);
       return ended as Ended[];
     },
@@ -119,5 +119,3 @@ export function createJobStore(db: Db): JobStore {
     },
   };
 }
-
-export const after = (now: Instant, ms: number): Instant => toInstant(fromInstant(now) + ms);

@@ -1,11 +1,11 @@
 /** What every worker does for all: lets due jobs wait, ends those that are late, and takes over from workers that died. */
-import { type Clock, fromInstant, toInstant } from "../../core/clock.ts";
+import { addMs, type Clock, fromInstant, toInstant } from "../../core/clock.ts";
 import type { Log } from "../log/port.ts";
 import type { EventSource } from "./events.ts";
 import { DEAD_MS } from "./lease.ts";
 import type { Settlement } from "./outcomes.ts";
 import { dead } from "./runner.ts";
-import { after, type JobStore, type Orphan } from "./store.ts";
+import type { JobStore, Orphan } from "./store.ts";
 
 interface SweepOptions {
   store: JobStore;
@@ -53,7 +53,7 @@ export function createSweep({ store, clock, log, events, random, self }: SweepOp
   }
 
   async function orphans(): Promise<boolean> {
-    const found = await store.orphans(self() ?? "", after(now(), -DEAD_MS), BATCH);
+    const found = await store.orphans(self() ?? "", addMs(now(), -DEAD_MS), BATCH);
     if (found.length === 0) return false;
     const outcomes = found.map(outcomeOf);
     const accepted = await store.settle(outcomes, now());
@@ -79,7 +79,7 @@ export function createSweep({ store, clock, log, events, random, self }: SweepOp
     const error = { code: "lost", message: "Its worker died.", attempt };
     if (attempt >= maxAttempts) return { ...dead(clock, { id, attempt }, error), workerId };
     const pause = random() * Math.min(MAX_SPREAD_MS, SPREAD_MS * 2 ** Math.min(attempt, 20));
-    const runAt = after(now(), Math.round(pause));
+    const runAt = addMs(now(), Math.round(pause));
     return { id, attempt, state: "retrying", result: null, error, runAt, purgeAt: null, workerId };
   }
 

@@ -1,10 +1,10 @@
 /** How workers learn at once that jobs may be due: of commits of their own process, and by the bus of those of others. */
+import { hasCode } from "../../core/error.ts";
 import type { Bus } from "../bus/port.ts";
 import type { Db } from "../db/port.ts";
 import type { Log } from "../log/port.ts";
 import { cancelledId, JOBS_TOPIC, WAKE } from "./port.ts";
 import type { createRelay } from "./relay.ts";
-import { isAway } from "./settler.ts";
 import type { Worker } from "./worker.ts";
 
 interface WakeOptions {
@@ -52,7 +52,8 @@ export function connect({ db, bus, log, worker, relay }: WakeOptions) {
   const unlisten = db.committed((tables, noticed) => {
     if (!tables.includes("jobs")) return;
     relay?.runOnce().catch((err) => {
-      if (!isAway(err)) log.warn({ err }, "due jobs could not be handed over; a worker does it within a second");
+      if (!hasCode(err, "unavailable"))
+        log.warn({ err }, "due jobs could not be handed over; a worker does it within a second");
     });
     worker?.wake();
     // What this worker takes itself needs nobody else; it calls for others when there is more than it can take.

@@ -5,6 +5,7 @@
  * asks again with growing pauses, and handlers go on; what they answer is recorded when it is back.
  */
 import { type Clock, toInstant } from "../../core/clock.ts";
+import { hasCode } from "../../core/error.ts";
 import { withTimeout } from "../../core/timeout.ts";
 import type { Limits } from "../limits/port.ts";
 import type { Log } from "../log/port.ts";
@@ -20,7 +21,7 @@ import type { ClaimedJob, Consumer, Dispatch } from "./port.ts";
 import { createRates } from "./rates.ts";
 import { createRelay, isCarried } from "./relay.ts";
 import { createRunner } from "./runner.ts";
-import { createSettler, isAway } from "./settler.ts";
+import { createSettler } from "./settler.ts";
 import type { JobStore } from "./store.ts";
 import { createSweep } from "./sweep.ts";
 import { announce } from "./tell.ts";
@@ -203,7 +204,7 @@ export function createWorker(options: WorkerOptions) {
       } catch (err) {
         if (stopping) return;
         failures++;
-        if (!isAway(err)) log.error({ err }, "the worker could not look for jobs");
+        if (!hasCode(err, "unavailable")) log.error({ err }, "the worker could not look for jobs");
         else if (failures === 1) log.warn({ err }, "the worker waits for the database");
         await rest(Math.min(100 * 2 ** Math.min(failures, 10), MAX_PAUSE_MS) * (0.5 + random() / 2));
       }

@@ -1,5 +1,5 @@
 /** A run that has a job: what is written for it, whether it was due or asked for. */
-import { fromInstant, type Instant, toInstant } from "../../core/clock.ts";
+import { addMs, type Instant } from "../../core/clock.ts";
 import { idPrefixes, newId } from "../../core/id.ts";
 import type { JobState } from "../../core/job.ts";
 import type { RunCause } from "../../core/schedule.ts";
@@ -35,7 +35,7 @@ export function firing(schedule: Schedule, store: ScheduleStore, { dueAt, cause,
   const { row, mode } = toRow(job, input === undefined ? schedule.input : input, {
     by,
     scheduleName: name,
-    ...(timeoutMs !== null && { deadlineAt: toInstant(fromInstant(by.now) + timeoutMs) }),
+    ...(timeoutMs !== null && { deadlineAt: addMs(by.now, timeoutMs) }),
     ...(priority !== null && { priority }),
   });
   const run: NewRun = {

@@ -1,6 +1,6 @@
 /** Looks after the schedules of this process: finds what is due, decides, and writes the decision down. It owns no timer (timer.ts). */
-import { type Clock, fromInstant, type Instant, toInstant } from "../../core/clock.ts";
-import { AppError } from "../../core/error.ts";
+import { addMs, type Clock, fromInstant, type Instant, toInstant } from "../../core/clock.ts";
+import { hasCode } from "../../core/error.ts";
 import { idPrefixes, newId } from "../../core/id.ts";
 import type { Db } from "../db/port.ts";
 import type { Log } from "../log/port.ts";
@@ -42,12 +42,11 @@ export function createScheduler({ db, clock, log, schedules }: SchedulerOptions)
   let declared = false;
 
   const now = () => toInstant(clock.now());
-  const before = (at: Instant, ms: number) => toInstant(fromInstant(at) - ms);
 
   async function declare(): Promise<void> {
     const at = now();
     await store.declare([...known().values()], at);
-    await unlessOther(store.retire(before(at, RETIRE_MS)), undefined);
+    await unlessOther(store.retire(addMs(at, -RETIRE_MS)), undefined);
     declared = true;
   }
 
@@ -61,11 +60,11 @@ export function createScheduler({ db, clock, log, schedules }: SchedulerOptions)
       found = (await store.all()).filter(({ id }) => known().has(id));
     }
     const at = now();
-    const stale = before(at, SEEN_EVERY_MS);
+    const stale = addMs(at, -SEEN_EVERY_MS);
     const unseen = found.filter(({ seenAt }) => seenAt === null || seenAt < stale).map(({ id }) => id);
     if (unseen.length > 0) {
       await unlessOther(store.seen(unseen, at, stale), undefined);
-      await unlessOther(store.retire(before(at, RETIRE_MS)), undefined);
+      await unlessOther(store.retire(addMs(at, -RETIRE_MS)), undefined);
     }
     return found;
   }
@@ -93,14 +92,14 @@ export function createScheduler({ db, clock, log, schedules }: SchedulerOptions)
 
   /** What could not be written down because its time has a run already: the row is moved on, and that is all. */
   const past = (row: ScheduleRow, to: Moved) => async (error: unknown) => {
-    if (!isConflict(error)) throw error;
+    if (!hasCode(error, "conflict")) throw error;
     await db.atomic((tx) => [move(tx, row, to)]);
     return null;
   };
 
   async function look(schedule: Checked, row: ScheduleRow, isBusy: boolean): Promise<void> {
     const at = now();
-    if (row.lastAt !== null && before(row.lastAt, AHEAD_MS) > at) return beginAnew(schedule, row, at);
+    if (row.lastAt !== null && addMs(row.lastAt, -AHEAD_MS) > at) return beginAnew(schedule, row, at);
     const due = row.lastAt === null ? null : schedule.cron.between(row.lastAt, at);
     if (!due) return;
     const isLate = fromInstant(at) - fromInstant(due.latest) > LATE_MS;
@@ -159,7 +158,7 @@ export function createScheduler({ db, clock, log, schedules }: SchedulerOptions)
     },
     /** What is wrong with the schedules, for readiness; null: nothing. */
     async fault(): Promise<string | null> {
-      const late = (await store.overdue(before(now(), LATE_MS))).filter(({ id }) => known().has(id));
+      const late = (await store.overdue(addMs(now(), -LATE_MS))).filter(({ id }) => known().has(id));
       const [first, ...others] = late;
       if (!first) return null;
       return `${first.id} was due at ${first.nextAt}${others.length > 0 ? `, others too: ${others.length}` : ""}`;
@@ -167,12 +166,10 @@ export function createScheduler({ db, clock, log, schedules }: SchedulerOptions)
   };
 }
 
-const isConflict = (error: unknown) => error instanceof AppError && error.code === "conflict";
-
 /** Another process was first, and that is how it should be. */
 const unlessOther = <T>(work: Promise<T>, otherwise: T): Promise<T> =>
   work.catch((error) => {
-    if (isConflict(error)) return otherwise;
+    if (hasCode(error, "conflict")) return otherwise;
     throw error;
   });
 
