@@ -5,20 +5,17 @@ import { jobStates } from "../src/core/job.ts";
 import type { RunCause, RunOutcome } from "../src/core/schedule.ts";
 import { type Kit, oneOf } from "./kit.ts";
 
-/** Milliseconds up to which each bucket of `job_minutes` counts, in the order of its columns; the last bucket has no end. */
+/** The buckets of times in `job_minutes`, and up to how many milliseconds each counts; the last one has no end. */
+export const buckets = ["10ms", "100ms", "1s", "10s", "60s", "More"] as const;
 export const bucketEdges = [10, 100, 1_000, 10_000, 60_000] as const;
 
 export function defineQueue(kit: Kit) {
   const count = () => kit.int().notNull().default(0);
-  const buckets = <N extends string>(what: N) =>
-    ({
-      [`${what}10ms`]: count(),
-      [`${what}100ms`]: count(),
-      [`${what}1s`]: count(),
-      [`${what}10s`]: count(),
-      [`${what}60s`]: count(),
-      [`${what}More`]: count(),
-    }) as Record<`${N}${"10ms" | "100ms" | "1s" | "10s" | "60s" | "More"}`, ReturnType<typeof count>>;
+  const timed = <N extends string>(what: N) =>
+    Object.fromEntries(buckets.map((bucket) => [`${what}${bucket}`, count()])) as Record<
+      `${N}${(typeof buckets)[number]}`,
+      ReturnType<typeof count>
+    >;
 
   /**
    * Every job that was ever enqueued and is still kept. `attempt` is the row's version: whoever holds (id, attempt) of an active job may
@@ -111,8 +108,8 @@ export function defineQueue(kit: Kit) {
       waitMaxMs: kit.real().notNull().default(0),
       runMs: kit.real().notNull().default(0),
       runMaxMs: kit.real().notNull().default(0),
-      ...buckets("wait"),
-      ...buckets("run"),
+      ...timed("wait"),
+      ...timed("run"),
     },
     (t) => [kit.index("job_minutes_minute_index").on(t.minute)],
   );

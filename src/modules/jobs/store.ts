@@ -2,7 +2,7 @@
 import { type SQL, sql } from "drizzle-orm/sql";
 import { getTableColumns } from "drizzle-orm/utils";
 import type { Tables } from "../../../db/tables.ts";
-import { bucketEdges } from "../../../db/tables-queue.ts";
+import { bucketEdges, buckets } from "../../../db/tables-queue.ts";
 import type { Instant } from "../../core/clock.ts";
 import type { ListInput, Page } from "../../core/page.ts";
 import { pages } from "../../ports/db/page.ts";
@@ -12,7 +12,6 @@ import type { Builders, Db, Reads } from "../../ports/db/port.ts";
 type Minute = Tables["jobMinutes"]["$inferSelect"];
 
 const counters = ["done", "retried", "failed", "cancelled"] as const;
-const BUCKETS = ["10ms", "100ms", "1s", "10s", "60s", "More"] as const;
 
 /** How long something took: of `count` times, in milliseconds. Percentiles are estimated from the buckets that are counted. */
 export interface Times {
@@ -110,18 +109,18 @@ export function addUp(all: readonly Counted[]): Counted {
 }
 
 function timesOf(counted: Counted, kind: "wait" | "run"): Times {
-  const buckets = BUCKETS.map((bucket) => counted[`${kind}${bucket}`] ?? 0);
-  const count = buckets.reduce((sum, n) => sum + n, 0);
+  const sizes = buckets.map((bucket) => counted[`${kind}${bucket}`] ?? 0);
+  const count = sizes.reduce((sum, n) => sum + n, 0);
   const maxMs = counted[`${kind}MaxMs`] ?? 0;
-  const at = (share: number) => percentile(buckets, count, maxMs, share);
+  const at = (share: number) => percentile(sizes, count, maxMs, share);
   const meanMs = count === 0 ? 0 : round((counted[`${kind}Ms`] ?? 0) / count);
   return { count, meanMs, maxMs: round(maxMs), p50Ms: at(0.5), p95Ms: at(0.95) };
 }
 
 /** Within a bucket times are taken to be spread evenly. None is above the largest that was seen. */
-function percentile(buckets: readonly number[], count: number, maxMs: number, share: number): number {
+function percentile(sizes: readonly number[], count: number, maxMs: number, share: number): number {
   let left = count * share;
-  for (const [i, n] of buckets.entries()) {
+  for (const [i, n] of sizes.entries()) {
     if (left > n || n === 0) {
       left -= n;
       continue;

@@ -19,3 +19,6 @@ export const limitOf = (name: string) => sql`${sql.placeholder(name)} + 0` as un
 /** A placeholder for every column of a table, named as the column: the values of an insert are then the row itself. */
 export const placeholders = <T extends Table>(table: T): Record<keyof T["$inferInsert"], Placeholder> =>
   Object.fromEntries(Object.keys(getTableColumns(table)).map((key) => [key, sql.placeholder(key)])) as never;
+
+/** The SQL name of a column by its key, as `casing` makes it (db/kit.ts), where none is printed from the column itself: after `excluded.`, for one. */
+export const columnName = (key: string): string => key.replace(/([A-Z])/g, "_$1").toLowerCase();

@@ -2,7 +2,7 @@
 import { type SQL, sql } from "drizzle-orm/sql";
 import { getTableColumns } from "drizzle-orm/utils";
 import type { Tables } from "../../../db/tables.ts";
-import { textOf, value } from "../db/placeholders.ts";
+import { columnName, textOf, value } from "../db/placeholders.ts";
 import type { Bound, Builders, Dialect, Tx } from "../db/port.ts";
 import type { NewJob } from "./enqueue.ts";
 import type { Unique } from "./port.ts";
@@ -76,8 +76,7 @@ const over = (tables: Tables, set: Record<string, SQL>) => {
 };
 
 const taken = (...names: string[]): Record<string, SQL> =>
-  Object.fromEntries(names.map((name) => [name, sql.raw(`excluded.${snake(name)}`)]));
-const snake = (name: string) => name.replace(/([A-Z])/g, "_$1").toLowerCase();
+  Object.fromEntries(names.map((name) => [name, sql.raw(`excluded.${columnName(name)}`)]));
 
 /** The time to live counts from when it is due, as ever, and where that was before, from now: what is given has it whole. */
 const expiresAt: Record<Dialect, SQL> = {

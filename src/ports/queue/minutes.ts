@@ -1,44 +1,21 @@
 /**
- * Rates over time: what happened to the jobs of this process, counted by minute, queue and name, and added to `job_minutes` about once a
- * second. Counting costs a job less than a microsecond; a process that is killed loses the second that it had not written.
+ * Rates over time: what happened to the jobs of this process (tally.ts), added to `job_minutes` about once a second. A process that is killed
+ * loses the second that it had not written.
  */
 import { type SQL, sql } from "drizzle-orm/sql";
 import { getTableColumns } from "drizzle-orm/utils";
 import type { Tables } from "../../../db/tables.ts";
-import { bucketEdges } from "../../../db/tables-queue.ts";
 import { fromInstant, type Instant, toInstant } from "../../core/clock.ts";
 import { AppError } from "../../core/error.ts";
 import { ConstraintError } from "../db/constraint.ts";
-import { value } from "../db/placeholders.ts";
+import { columnName, value } from "../db/placeholders.ts";
 import { type Builders, type Db, type Dialect, quietly } from "../db/port.ts";
 import type { Log } from "../log/port.ts";
 import type { JobEvents } from "./events.ts";
 import type { JobEvent } from "./port.ts";
 import { rowsOf } from "./rows.ts";
+import { counted, createTally, largest, type Minute, summed } from "./tally.ts";
 
-const BUCKETS = ["10ms", "100ms", "1s", "10s", "60s", "More"] as const;
-const counted = ["done", "retried", "failed", "cancelled"] as const;
-const bucketsOf = <K extends "wait" | "run">(kind: K) => BUCKETS.map((bucket) => `${kind}${bucket}` as const);
-/** Columns that are added up, and those that keep the largest. */
-const summed = [...counted, "waitMs", "runMs", ...bucketsOf("wait"), ...bucketsOf("run")] as const;
-const largest = ["waitMaxMs", "runMaxMs"] as const;
-const columns = [...summed, ...largest];
-
-type Count = (typeof columns)[number];
-type Minute = Record<Count, number> & { id: string; minute: Instant; queue: string; name: string };
-
-type Subject = Pick<JobEvent, "queue" | "name">;
-
-interface Counts {
-  all: Map<string, Minute>;
-  newest: Map<string, Minute>;
-}
-const counts = (): Counts => ({ all: new Map(), newest: new Map() });
-
-const snake = (name: string) => name.replace(/([A-Z])/g, "_$1").toLowerCase();
-
-/** Minutes without a flush, while the database is away, take no more memory than this many rows. */
-const MAX_ROWS = 5_000;
 const FLUSH_MS = 1_000;
 const BATCH = 500;
 
@@ -49,7 +26,7 @@ const rows = (dialect: Dialect) =>
     queue: "text",
     name: "text",
     // A thousand jobs that waited for a month are more milliseconds than an integer holds.
-    ...Object.fromEntries(columns.map((name) => [snake(name), name.endsWith("Ms") ? "real" : "int"])),
+    ...Object.fromEntries(counted.map((name) => [columnName(name), name.endsWith("Ms") ? "real" : "int"])),
   });
 const given = { pg: rows("pg"), sqlite: rows("sqlite") };
 
@@ -57,12 +34,15 @@ const upsert =
   (dialect: Dialect) =>
   (q: Builders, { jobMinutes }: Tables) => {
     const selected = Object.keys(getTableColumns(jobMinutes)).map(
-      (key): SQL => sql.raw(`r.${key === "createdAt" ? "minute" : snake(key)}`),
+      (key): SQL => sql.raw(`r.${key === "createdAt" ? "minute" : columnName(key)}`),
     );
     const greatest = dialect === "pg" ? "greatest" : "max";
     const set = Object.fromEntries([
-      ...summed.map((name) => [name, sql.raw(`job_minutes.${snake(name)} + excluded.${snake(name)}`)]),
-      ...largest.map((name) => [name, sql.raw(`${greatest}(job_minutes.${snake(name)}, excluded.${snake(name)})`)]),
+      ...summed.map((name) => [name, sql.raw(`job_minutes.${columnName(name)} + excluded.${columnName(name)}`)]),
+      ...largest.map((name) => [
+        name,
+        sql.raw(`${greatest}(job_minutes.${columnName(name)}, excluded.${columnName(name)})`),
+      ]),
     ]);
     return (
       q
@@ -87,17 +67,15 @@ const store = async (db: Db, batch: readonly Minute[]): Promise<void> => {
   await db.atomic((tx) => [quietly(tx.prepare(upserts[db.dialect])(values))]);
 };
 
-/** In one order, so that instances which write the same minutes do not lock each other out. */
-const inOrder = ({ all }: Counts): Minute[] => [...all.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
-
 /** Adds jobs that were cancelled in the record, which need not have been in any process. */
-export async function countCancelled(db: Db, at: Instant, jobs: readonly Subject[]): Promise<void> {
-  const cancelled = counts();
-  for (const { queue, name } of jobs) {
-    const minute = minuteOf(cancelled, { at, queue, name });
-    if (minute) minute.cancelled++;
-  }
-  for (const rest = inOrder(cancelled); rest.length > 0; ) await store(db, rest.splice(0, BATCH));
+export async function countCancelled(
+  db: Db,
+  at: Instant,
+  jobs: readonly Pick<JobEvent, "queue" | "name">[],
+): Promise<void> {
+  const tally = createTally();
+  for (const { queue, name } of jobs) tally.countCancelled({ at, queue, name });
+  for (const rest = tally.minutes(); rest.length > 0; ) await store(db, rest.splice(0, BATCH));
 }
 
 export interface JobMinutes {
@@ -116,24 +94,24 @@ interface Options {
 }
 
 export function createJobMinutes({ db, events, log, timer = true }: Options): JobMinutes {
-  let open = counts();
+  let open = createTally();
   let flushing: Promise<void> = Promise.resolve();
   let broken = false;
 
-  const stop = events.onJobEvent((event) => count(open, event));
+  const stop = events.onJobEvent((event) => open.count(event));
   const every = timer ? setInterval(() => void flush(), FLUSH_MS) : null;
 
   async function write() {
-    if (open.all.size === 0) return;
-    const taken = inOrder(open);
-    open = counts();
+    const taken = open.minutes();
+    if (taken.length === 0) return;
+    open = createTally();
     try {
       for (; taken.length > 0; taken.splice(0, BATCH)) await writeBatch(taken.slice(0, BATCH));
       broken = false;
     } catch (err) {
       if (!broken) log.warn({ err }, "the rates of jobs could not be written; they are kept in memory");
       broken = true;
-      for (const minute of taken) add(open, minute);
+      for (const minute of taken) open.add(minute);
     }
   }
   /** What the database does not want it would not want later either: it is given up, lest it hold up all that follows. */
@@ -168,69 +146,8 @@ const asRow = (minute: Minute): Record<string, string | number> => ({
   minute: minute.minute,
   queue: minute.queue,
   name: minute.name,
-  ...Object.fromEntries(columns.map((name) => [snake(name), Math.round(minute[name])])),
+  ...Object.fromEntries(counted.map((name) => [columnName(name), Math.round(minute[name])])),
 });
-
-function count(open: Counts, event: JobEvent): void {
-  const { kind } = event;
-  if (kind === "started" || kind === "progress") return;
-  if (kind === "cancelled" && event.counted) return;
-  const minute = minuteOf(open, event);
-  if (!minute) return;
-  if (kind === "completed") minute.done++;
-  else if (kind === "retried") minute.retried++;
-  else if (kind === "dead") minute.failed++;
-  else if (kind === "cancelled") minute.cancelled++;
-  if (kind !== "completed" && kind !== "failed") return;
-  const { waitMs, runMs } = event;
-  minute.waitMs += waitMs;
-  minute.runMs += runMs;
-  minute.waitMaxMs = Math.max(minute.waitMaxMs, waitMs);
-  minute.runMaxMs = Math.max(minute.runMaxMs, runMs);
-  minute[waitBuckets[bucketOf(waitMs)] as Count]++;
-  minute[runBuckets[bucketOf(runMs)] as Count]++;
-}
-
-const waitBuckets = bucketsOf("wait");
-const runBuckets = bucketsOf("run");
-function bucketOf(ms: number): number {
-  let i = 0;
-  while (i < bucketEdges.length && ms > (bucketEdges[i] as number)) i++;
-  return i;
-}
-
-let last = { text: "", minute: "" };
-/** The minute that an instant lies in: its text up to the minute, which is the same for many events in a row. */
-function startOf(at: Instant): Instant {
-  if (last.text !== at) last = { text: at, minute: `${at.slice(0, 16)}:00.000Z` };
-  return last.minute;
-}
-
-/** Found by the name, which nearly always has one queue: no key is put together for each event. */
-function minuteOf({ all, newest }: Counts, { at, queue, name }: Subject & { at: Instant }): Minute | null {
-  const minute = startOf(at);
-  const last = newest.get(name);
-  if (last && last.minute === minute && last.queue === queue) return last;
-  const id = `${minute}/${queue}/${name}`;
-  let found = all.get(id);
-  if (!found) {
-    if (all.size >= MAX_ROWS) return null;
-    found = { id, minute, queue, name, ...Object.fromEntries(columns.map((column) => [column, 0])) } as Minute;
-    all.set(id, found);
-  }
-  newest.set(name, found);
-  return found;
-}
-
-function add({ all }: Counts, minute: Minute): void {
-  const known = all.get(minute.id);
-  if (!known) {
-    if (all.size < MAX_ROWS) all.set(minute.id, minute);
-    return;
-  }
-  for (const name of summed) known[name] += minute[name];
-  for (const name of largest) known[name] = Math.max(known[name], minute[name]);
-}
 
 /** How long the minutes are kept. */
 export const KEEP_MINUTES_MS = 14 * 24 * 3_600_000;
