@@ -1,17 +1,19 @@
-/** The statements that insert one job, and how it meets another of its key. */
+/** The statements that insert jobs, and how one meets another of its key. */
 import { type SQL, sql } from "drizzle-orm/sql";
 import { getTableColumns } from "drizzle-orm/utils";
 import type { Tables } from "../../../db/tables.ts";
 import { columnName, textOf, value } from "../db/placeholders.ts";
 import type { Bound, Builders, Dialect, Tx } from "../db/port.ts";
-import type { NewJob } from "./enqueue.ts";
+import type { Common, NewJob } from "./enqueue.ts";
+import { firstOf } from "./payload.ts";
 import type { Unique } from "./port.ts";
+import { rowsOf } from "./rows.ts";
 
 export const insertion = (tx: Pick<Tx, "prepare">, row: NewJob, mode: Unique["mode"] | null): Bound<{ id: string }[]> =>
   tx.prepare(mode === null ? insert : unique[mode])({ ...row }) as Bound<{ id: string }[]>;
 
-const names = [
-  "id",
+/** What the jobs of one call have in common. */
+const common = [
   "createdAt",
   "name",
   "queue",
@@ -20,9 +22,6 @@ const names = [
   "runAt",
   "inputVersion",
   "maxAttempts",
-  "groupKey",
-  "uniqueKey",
-  "uniqueUntil",
   "expiresAt",
   "deadlineAt",
   "actor",
@@ -30,6 +29,7 @@ const names = [
   "requestId",
   "scheduleName",
 ] as const;
+const names = ["id", ...common, "groupKey", "uniqueKey", "uniqueUntil"] as const;
 
 const values = ({ jobs }: Tables) => ({
   ...(Object.fromEntries(names.map((name) => [name, sql.placeholder(name)])) as Record<(typeof names)[number], never>),
@@ -125,3 +125,37 @@ const unique = {
       .onConflictDoUpdate(over(tables, taken("runAt", "state", "expiresAt", "sentAt")))
       .returning({ id: tables.jobs.id }),
 };
+
+/** The most in one statement. */
+const BATCH = 1000;
+
+type Own = Pick<NewJob, "id" | "input" | "groupKey">;
+const rows = (dialect: Dialect) => rowsOf(dialect, { id: "text", input: "json", group_key: "string" });
+const own = { pg: rows("pg"), sqlite: rows("sqlite") };
+
+const insertMany =
+  (dialect: Dialect) =>
+  (q: Builders, { jobs }: Tables) => {
+    const given: Record<string, SQL> = {
+      id: sql`r.id`,
+      input: sql`r.input`,
+      groupKey: sql`r.group_key`,
+      attempt: sql`0`,
+    };
+    for (const name of common) given[name] = value(name, jobs[name]);
+    const selected = Object.keys(getTableColumns(jobs)).map((name) => given[name] ?? sql`null`);
+    return q.insert(jobs).select(sql`select ${sql.join(selected, sql`, `)} from ${own[dialect].from}`);
+  };
+const many = { pg: insertMany("pg"), sqlite: insertMany("sqlite") };
+
+/** The statements that insert jobs of one call which are not unique. */
+export function insertions(tx: Pick<Tx, "prepare">, dialect: Dialect, shared: Common, jobs: readonly Own[]): Bound[] {
+  const statements: Bound[] = [];
+  for (let left = jobs; left.length > 0; ) {
+    const batch = firstOf(left, BATCH, ({ input }) => input);
+    const cells = batch.map(({ id, input, groupKey }) => ({ id, input, group_key: groupKey }));
+    statements.push(tx.prepare(many[dialect])({ ...shared, ...own[dialect].bind(cells) }));
+    left = left.slice(batch.length);
+  }
+  return statements;
+}
