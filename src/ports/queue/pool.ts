@@ -5,7 +5,7 @@ import type { Slot } from "./claiming.ts";
 import type { JobHandler } from "./define.ts";
 import type { EventSource } from "./events.ts";
 import { createLine, type Entry } from "./line.ts";
-import { givenBack, toSettlement } from "./outcomes.ts";
+import { unended } from "./outcome.ts";
 import type { ClaimedJob } from "./port.ts";
 import type { Run, Runner, Stop } from "./runner.ts";
 import type { Settler } from "./settler.ts";
@@ -102,7 +102,7 @@ export function createPool({ handlers, concurrency, ahead, runner, settler, even
         count(taken, job.name, -1);
         if (outcome) {
           ending.set(job.id, { job, startedAt, endedAt: clock.now() });
-          settler.add(toSettlement(outcome, workerId));
+          settler.add({ ...outcome, workerId });
         } else {
           answered(job.id);
         }
@@ -133,7 +133,7 @@ export function createPool({ handlers, concurrency, ahead, runner, settler, even
   function giveUp(entries: Entry[], give: boolean) {
     for (const { job, workerId } of entries) {
       count(taken, job.name, -1);
-      if (give) settler.add(givenBack(job, workerId));
+      if (give) settler.add({ ...unended(job), workerId });
       answered(job.id);
     }
     if (entries.length > 0) freed();

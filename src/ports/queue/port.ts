@@ -127,7 +127,7 @@ export type ClaimedJob = Pick<
   place: string | null;
 };
 
-/** What is known when an attempt has ended, as the record takes it. */
+/** What is known when an attempt has ended, as the record takes it. One that makes its job `waiting` or `delayed` is not counted. */
 export interface Outcome {
   id: string;
   attempt: number;
@@ -143,6 +143,11 @@ export interface Outcome {
   drop?: boolean;
   /** As the claim told it. */
   place?: string | null;
+}
+
+/** An outcome, and who says so: a worker of its own job, or whoever found that worker dead. */
+export interface Settlement extends Outcome {
+  workerId: string;
 }
 
 /** What happens to jobs, as listeners are told. `failed` is said of every attempt that ended in an error, before `retried` or `dead`. */

@@ -1,12 +1,12 @@
 /** One attempt: from a claimed job to its outcome. It never throws, and there is an outcome whatever a type, a handler or an error does. */
-import { type Clock, fromInstant, type Instant, toInstant } from "../../core/clock.ts";
+import { type Clock, fromInstant, toInstant } from "../../core/clock.ts";
 import type { Log } from "../log/port.ts";
-import { pauseAfter } from "./backoff.ts";
-import type { JobContext, JobHandler, JobType } from "./define.ts";
-import { KEEP_DEAD_MS, KEEP_SCHEDULED_MS } from "./keep.ts";
+import type { JobContext, JobHandler } from "./define.ts";
+import { readInput } from "./input.ts";
+import { createOutcomes, dead, unended } from "./outcome.ts";
 import { encode, faultsOf } from "./payload.ts";
-import type { ClaimedJob, JobError, Outcome } from "./port.ts";
-import { clean, faultOf } from "./thrown.ts";
+import type { ClaimedJob, Outcome } from "./port.ts";
+import { faultOf } from "./thrown.ts";
 import { createTimeouts } from "./timeouts.ts";
 
 /** Why a job is taken away from its handler. */
@@ -40,6 +40,7 @@ const SYSTEM = { type: "system", id: "queue" } as const;
 
 export function createRunner({ clock, log, random = Math.random }: RunnerOptions): Runner {
   const timeout = createTimeouts();
+  const { done, failed } = createOutcomes({ clock, log, random });
   /** Types that report what is no progress; it is said once of each. */
   const told = new Set<string>();
 
@@ -88,55 +89,41 @@ export function createRunner({ clock, log, random = Math.random }: RunnerOptions
         if (why === null && isKept(type.name, value)) onProgress(value);
       },
     };
-    const done = (result: string | null): Outcome => {
-      const keepMs = job.scheduleName === null ? type.keepMs : Math.max(type.keepMs, KEEP_SCHEDULED_MS);
-      const purgeAt = later(clock, keepMs);
-      return { ...ids(job), state: "done", result, error: null, runAt: null, purgeAt, drop: keepMs === 0 };
-    };
-    const failed = (code: string, message: string, error: unknown, isFinal = FINAL.has(code)): Outcome => {
-      const fault: JobError = { code, message: clean(message), attempt: job.attempt };
-      const isLast = isFinal || job.attempt >= job.maxAttempts;
-      const unsaid = (err: unknown) =>
-        log.warn({ err, job: job.id, name: job.name }, "delayMs of a type said no pause: it is as where there is none");
-      const pause = isLast ? null : pauseAfter(type.retry, job.attempt, error, random, unsaid);
-      const next = pause === null ? null : later(clock, pause);
-      // Another attempt after the deadline would never start.
-      if (next === null || (job.deadlineAt !== null && next >= job.deadlineAt)) return dead(clock, job, fault);
-      return { ...ids(job), state: "retrying", result: null, error: fault, runAt: next, purgeAt: null };
-    };
 
     function ended(value: unknown): Outcome | null {
       if (why !== null) return stopOutcome(why);
-      if (!type.result) return done(null);
+      if (!type.result) return done(type, job, null);
       try {
         const result = type.result.safeParse(value);
-        if (!result.success) return failed("result", `The result is not as declared: ${faultsOf(result.error)}.`, null);
+        if (!result.success) return unfit(`The result is not as declared: ${faultsOf(result.error)}.`);
         const encoded = encode(result.data ?? null);
         return "fault" in encoded
-          ? failed("result", `The result cannot be kept: ${encoded.fault}.`, null)
-          : done(encoded.text);
+          ? unfit(`The result cannot be kept: ${encoded.fault}.`)
+          : done(type, job, encoded.text);
       } catch (error) {
         return threw(error);
       }
+    }
+
+    function unfit(message: string): Outcome {
+      return failed(type, job, { code: "result", message }, null);
     }
 
     function threw(error: unknown): Outcome | null {
       // What a handler throws because it was told to end is no fault of its own.
       if (why !== null) return stopOutcome(why);
       log.warn({ err: error, job: job.id, name: job.name, attempt: job.attempt }, "an attempt of a job failed");
-      const { code, message, isFinal } = faultOf(error);
-      return failed(code, message, error, isFinal);
+      return failed(type, job, faultOf(error), error);
     }
 
     function unread(fault: unknown): Outcome {
-      return failed("payload", String(fault), null);
+      return failed(type, job, { code: "payload", message: String(fault), isFinal: true }, null);
     }
 
     function stopOutcome(reason: Stop): Outcome | null {
       if (reason === "cancelled" || reason === "lost") return null;
-      if (reason === "stopping")
-        return { ...ids(job), state: "waiting", result: null, error: null, runAt: null, purgeAt: null };
-      return failed(reason, messages[reason], null);
+      if (reason === "stopping") return unended(job);
+      return failed(type, job, { code: reason, message: messages[reason], isFinal: reason === "deadline" }, null);
     }
 
     /** Once. A job without an outcome would stay active for ever, and keep its place here. */
@@ -149,8 +136,10 @@ export function createRunner({ clock, log, random = Math.random }: RunnerOptions
         outcome = end(value);
       } catch (err) {
         log.error({ err, job: job.id, name: job.name, attempt: job.attempt }, "a job has no outcome that can be kept");
-        const message = clean(`It has no outcome that can be kept: ${faultOf(err).message}`);
-        outcome = dead(clock, job, { code: "error", message, attempt: job.attempt });
+        outcome = dead(clock, job, {
+          code: "error",
+          message: `It has no outcome that can be kept: ${faultOf(err).message}`,
+        });
       }
       onEnd(outcome);
     }
@@ -170,7 +159,7 @@ export function createRunner({ clock, log, random = Math.random }: RunnerOptions
     }
 
     function begin(): void {
-      const payload = read(type, job);
+      const payload = readInput(type, job);
       if ("fault" in payload) {
         over(unread, payload.fault);
         return;
@@ -198,9 +187,6 @@ const isThenable = (answer: unknown): answer is PromiseLike<unknown> =>
   typeof (answer as { then?: unknown } | null | undefined)?.then === "function";
 /** Timers of more than 2^31 ms fire at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
-/** No further attempt would end otherwise. */
-const FINAL: ReadonlySet<string> = new Set(["payload", "deadline"]);
-
 const messages: Record<Stop, string> = {
   timeout: "It took longer than its type allows.",
   deadline: "Its deadline passed.",
@@ -208,53 +194,6 @@ const messages: Record<Stop, string> = {
   lost: "Another worker has it.",
   stopping: "The process is stopping.",
 };
-
-const ids = ({ id, attempt, place }: ClaimedJob) => ({ id, attempt, place });
-/** Jobs that end in one millisecond are kept until one instant, which is printed once. */
-function later(clock: Clock, ms: number): Instant {
-  const at = Math.min(clock.now() + ms, LATEST);
-  if (at !== last.at) last = { at, text: toInstant(at) };
-  return last.text;
-}
-let last = { at: Number.NaN, text: "" };
-/** Instants are compared by their text, and those of later years have another form. */
-const LATEST = Date.UTC(9999, 11, 31);
-
-export const dead = (clock: Clock, job: Pick<ClaimedJob, "id" | "attempt">, error: JobError): Outcome => ({
-  id: job.id,
-  attempt: job.attempt,
-  state: "failed",
-  result: null,
-  error,
-  runAt: null,
-  purgeAt: later(clock, KEEP_DEAD_MS),
-});
-
-/** The input as the handler of today takes it. */
-function read(type: JobType, job: ClaimedJob): { input: unknown } | { fault: string } {
-  const { inputVersion: version } = job;
-  if (version > type.version)
-    return { fault: `It was enqueued with version ${version} of its input, and this process knows ${type.version}.` };
-  let input = job.input;
-  if (version < type.version) {
-    try {
-      input = type.migrate?.(input, version);
-    } catch (error) {
-      return {
-        fault: `Its input of version ${version} could not be migrated to ${type.version}: ${faultOf(error).message}`,
-      };
-    }
-  }
-  const which = version < type.version ? `Its input, migrated from version ${version},` : "Its input";
-  try {
-    const parsed = type.input.safeParse(input);
-    return parsed.success
-      ? { input: parsed.data }
-      : { fault: `${which} is not as declared: ${faultsOf(parsed.error)}.` };
-  } catch (error) {
-    return { fault: `${which} could not be read: ${faultOf(error).message}` };
-  }
-}
 
 /** Why a value cannot be kept; null: it can. */
 function faultIn(value: unknown): string | null {

@@ -5,8 +5,8 @@
 import { type Clock, toInstant } from "../../core/clock.ts";
 import { hasCode } from "../../core/error.ts";
 import type { Log } from "../log/port.ts";
-import type { Settlement } from "./outcomes.ts";
 import { firstOf } from "./payload.ts";
+import type { Settlement } from "./port.ts";
 import type { JobStore } from "./store.ts";
 
 interface SettlerOptions {

@@ -6,8 +6,8 @@ import { createClaim } from "./claim.ts";
 import { type Claim, withWork } from "./claiming.ts";
 import type { JobType } from "./define.ts";
 import { KEEP_CANCELLED_MS, KEEP_DEAD_MS } from "./keep.ts";
-import { createSettle, type Settle } from "./outcomes.ts";
 import type { ClaimedJob, DispatchName, DueJob, Outcome } from "./port.ts";
+import { createSettle, type Settle } from "./settle.ts";
 import { bury, held, known, leave, nextDue, orphans, register, touch } from "./statements.ts";
 
 export type Ended = {

@@ -3,8 +3,8 @@ import { addMs, type Clock, fromInstant, toInstant } from "../../core/clock.ts";
 import type { Log } from "../log/port.ts";
 import type { EventSource } from "./events.ts";
 import { DEAD_MS } from "./lease.ts";
-import type { Settlement } from "./outcomes.ts";
-import { dead } from "./runner.ts";
+import { dead } from "./outcome.ts";
+import type { Settlement } from "./port.ts";
 import type { JobStore, Orphan } from "./store.ts";
 
 interface SweepOptions {
@@ -76,11 +76,20 @@ export function createSweep({ store, clock, log, events, random, self }: SweepOp
   }
 
   function outcomeOf({ id, attempt, maxAttempts, workerId }: Orphan): Settlement {
-    const error = { code: "lost", message: "Its worker died.", attempt };
-    if (attempt >= maxAttempts) return { ...dead(clock, { id, attempt }, error), workerId };
+    const fault = { code: "lost", message: "Its worker died." };
+    if (attempt >= maxAttempts) return { ...dead(clock, { id, attempt }, fault), workerId };
     const pause = random() * Math.min(MAX_SPREAD_MS, SPREAD_MS * 2 ** Math.min(attempt, 20));
     const runAt = addMs(now(), Math.round(pause));
-    return { id, attempt, state: "retrying", result: null, error, runAt, purgeAt: null, workerId };
+    return {
+      id,
+      attempt,
+      state: "retrying",
+      result: null,
+      error: { ...fault, attempt },
+      runAt,
+      purgeAt: null,
+      workerId,
+    };
   }
 
   return {

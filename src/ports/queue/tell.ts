@@ -2,8 +2,7 @@
 import { type Clock, fromInstant, toInstant } from "../../core/clock.ts";
 import type { Log } from "../log/port.ts";
 import type { EventSource } from "./events.ts";
-import type { Settlement } from "./outcomes.ts";
-import type { ClaimedJob } from "./port.ts";
+import type { ClaimedJob, Outcome } from "./port.ts";
 
 interface Attempt {
   job: ClaimedJob;
@@ -14,7 +13,7 @@ interface Attempt {
 export function announce(
   { events, log, clock }: { events: EventSource; log: Log; clock: Clock },
   { job, startedAt, endedAt }: Attempt,
-  { state, error, runAt }: Settlement,
+  { state, error, runAt }: Outcome,
   accepted: boolean,
 ): void {
   const { id, name, queue, attempt } = job;

@@ -15,7 +15,7 @@ import type { JobHandler } from "./define.ts";
 import type { EventSource } from "./events.ts";
 import { gather } from "./gather.ts";
 import { createLease } from "./lease.ts";
-import { givenBack } from "./outcomes.ts";
+import { unended } from "./outcome.ts";
 import { createPool } from "./pool.ts";
 import type { ClaimedJob, Consumer, Dispatch } from "./port.ts";
 import { createRates } from "./rates.ts";
@@ -106,7 +106,7 @@ export function createWorker(options: WorkerOptions) {
     holds: (id) => pool.holds(id) || settler.has(id),
     mark: () => claims,
     isOver: (mark) => [...claiming].every((claim) => claim > mark),
-    give: (id, attempt, workerId) => settler.add(givenBack({ id, attempt }, workerId)),
+    give: (id, attempt, workerId) => settler.add({ ...unended({ id, attempt }), workerId }),
     taken: () => pool.taken(),
     lost(workerId, kept, upTo) {
       pool.keepOnly(workerId, kept, upTo);
@@ -142,7 +142,7 @@ export function createWorker(options: WorkerOptions) {
   /** Whether its rate puts the job off. Few types have one, and to wait for an answer for each job of the others would be dear. */
   async function isPutOff(job: ClaimedJob, workerId: string): Promise<boolean> {
     const runAt = await rates.putOff(job, typeOf(job));
-    if (runAt !== null) settler.add({ ...givenBack(job, workerId), state: "delayed", runAt });
+    if (runAt !== null) settler.add({ ...unended(job), workerId, state: "delayed", runAt });
     return runAt !== null;
   }
   const isRated = (job: ClaimedJob) => typeOf(job).group?.rate !== undefined;

@@ -12,42 +12,8 @@ import type { Tables } from "../../../db/tables.ts";
 import type { Instant } from "../../core/clock.ts";
 import { value } from "../db/placeholders.ts";
 import { type Bound, type Builders, type Db, type Dialect, quietly } from "../db/port.ts";
-import type { Outcome } from "./port.ts";
+import type { Settlement } from "./port.ts";
 import { few, rowsOf, texts } from "./rows.ts";
-
-/** An outcome, and who says so: a worker of its own job, or whoever found that worker dead. */
-export interface Settlement extends Outcome {
-  workerId: string;
-  /** Whether the attempt is taken back, because the handler was not called, or not to its end. */
-  uncounted?: boolean;
-}
-
-/** An attempt that was not made, or not to its end: it goes back, and is not counted. */
-export const givenBack = (job: { id: string; attempt: number }, workerId: string): Settlement => ({
-  id: job.id,
-  attempt: job.attempt,
-  workerId,
-  state: "waiting",
-  result: null,
-  error: null,
-  runAt: null,
-  purgeAt: null,
-  uncounted: true,
-});
-
-export const toSettlement = (outcome: Outcome, workerId: string): Settlement => ({
-  id: outcome.id,
-  attempt: outcome.attempt,
-  place: outcome.place ?? null,
-  workerId,
-  state: outcome.state,
-  result: outcome.result,
-  error: outcome.error,
-  runAt: outcome.runAt,
-  purgeAt: outcome.purgeAt,
-  drop: outcome.drop === true,
-  uncounted: outcome.state === "waiting",
-});
 
 /** Answers the ids that were settled. `again`: it may be so already, and the answer was lost. */
 export type Settle = (outcomes: readonly Settlement[], now: Instant, again?: boolean) => Promise<Set<string>>;
@@ -227,11 +193,11 @@ function together(outcomes: readonly Settlement[]): Map<Instant | null, Settleme
 /** Of an instant's text, up to the second. */
 const SECOND = "2026-01-31T09:30:00".length;
 
-const asRow = ({ id, workerId, attempt, state, result, error, runAt, purgeAt, uncounted }: Settlement) => ({
+const asRow = ({ id, workerId, attempt, state, result, error, runAt, purgeAt }: Settlement) => ({
   id,
   worker: workerId,
   attempt,
-  back: uncounted ? 1 : 0,
+  back: state === "waiting" || state === "delayed" ? 1 : 0,
   state,
   result,
   error: error && JSON.stringify(error),
