@@ -6,7 +6,7 @@ export interface Entry {
   job: ClaimedJob;
   workerId: string;
   /** How many had been taken by then. */
-  place: number;
+  nth: number;
   /** When it was taken, by `performance.now()`. */
   at: number;
   handler: JobHandler;

@@ -1,7 +1,7 @@
 /** The jobs that one process holds: those that run, and those that were claimed a little ahead. */
 import { type Clock, fromInstant, toInstant, unref } from "../../core/clock.ts";
 import { type Ahead, HELD_MS } from "./ahead.ts";
-import type { Slot } from "./claiming.ts";
+import { createCapacity } from "./capacity.ts";
 import type { JobHandler } from "./define.ts";
 import type { EventSource } from "./events.ts";
 import { createLine, type Entry } from "./line.ts";
@@ -17,6 +17,15 @@ export interface Ending {
   endedAt: number;
 }
 
+interface Running {
+  run: Run;
+  workerId: string;
+  /** How many had been taken by then. */
+  nth: number;
+  /** When it began, by `performance.now()`. */
+  since: number;
+}
+
 interface PoolOptions {
   handlers: ReadonlyMap<string, JobHandler>;
   concurrency: number;
@@ -30,17 +39,11 @@ interface PoolOptions {
 }
 
 export function createPool({ handlers, concurrency, ahead, runner, settler, events, clock, onFree }: PoolOptions) {
-  const runs = new Map<string, { run: Run; workerId: string; place: number; since: number }>();
-  let places = 0;
-  /** How many were held ahead of what could start at most, when it was last asked what may be claimed. */
-  let extra = 0;
+  const runs = new Map<string, Running>();
+  let taken = 0;
   let timer: ReturnType<typeof setTimeout> | null = null;
-  const running = new Map<string, number>();
-  /** Held by name, whether it runs or not. */
-  const taken = new Map<string, number>();
-  const line = createLine(
-    ({ type }) => type.concurrency === undefined || (running.get(type.name) ?? 0) < type.concurrency,
-  );
+  const capacity = createCapacity({ handlers, concurrency, ahead });
+  const line = createLine(({ type }) => capacity.fits(type));
   let pumping = false;
   const turn = createTurn(() => pump());
   const waiters = new Map<string, () => void>();
@@ -48,9 +51,6 @@ export function createPool({ handlers, concurrency, ahead, runner, settler, even
   const ending = new Map<string, Ending>();
   let idle: (() => void)[] = [];
 
-  const count = (map: Map<string, number>, name: string, by: number) => map.set(name, (map.get(name) ?? 0) + by);
-  const held = () => runs.size + line.size();
-  const isIdle = () => held() === 0;
   const about = (job: ClaimedJob) => ({
     id: job.id,
     name: job.name,
@@ -76,7 +76,7 @@ export function createPool({ handlers, concurrency, ahead, runner, settler, even
   }
 
   function begin(entry: Entry) {
-    const { handler, job, workerId, place } = entry;
+    const { handler, job, workerId, nth } = entry;
     const startedAt = clock.now();
     if (job.deadlineAt !== null && fromInstant(job.deadlineAt) <= startedAt) {
       // It ends as one that nobody claimed: whoever looks for the late ones finds it waiting.
@@ -84,10 +84,10 @@ export function createPool({ handlers, concurrency, ahead, runner, settler, even
       return;
     }
     const since = performance.now();
-    count(running, job.name, 1);
+    capacity.began(job.name);
     if (events.hears("started"))
       events.emit({ kind: "started", waitMs: Math.max(0, startedAt - fromInstant(job.runAt)), ...about(job) });
-    let mine: { run: Run; workerId: string; place: number; since: number } | null = null;
+    let mine: Running | null = null;
     let isOver = false;
     const run = runner(handler, job, {
       onProgress(value) {
@@ -98,8 +98,8 @@ export function createPool({ handlers, concurrency, ahead, runner, settler, even
         isOver = true;
         ahead.ran(job.name, performance.now() - since);
         if (mine && runs.get(job.id) === mine) runs.delete(job.id);
-        count(running, job.name, -1);
-        count(taken, job.name, -1);
+        capacity.ended(job.name);
+        capacity.release(job.name);
         if (outcome) {
           ending.set(job.id, { job, startedAt, endedAt: clock.now() });
           settler.add({ ...outcome, workerId });
@@ -112,13 +112,13 @@ export function createPool({ handlers, concurrency, ahead, runner, settler, even
       },
     });
     if (isOver) return;
-    mine = { run, workerId, place, since };
+    mine = { run, workerId, nth, since };
     runs.set(job.id, mine);
   }
 
   function freed() {
     onFree();
-    if (idle.length === 0 || !isIdle()) return;
+    if (idle.length === 0 || capacity.all() > 0) return;
     for (const resolve of idle) resolve();
     idle = [];
   }
@@ -132,7 +132,7 @@ export function createPool({ handlers, concurrency, ahead, runner, settler, even
 
   function giveUp(entries: Entry[], give: boolean) {
     for (const { job, workerId } of entries) {
-      count(taken, job.name, -1);
+      capacity.release(job.name);
       if (give) settler.add({ ...unended(job), workerId });
       answered(job.id);
     }
@@ -165,43 +165,16 @@ export function createPool({ handlers, concurrency, ahead, runner, settler, even
     timer ??= unref(setTimeout(look, HELD_MS / 2));
   }
 
-  /** Places that those of types that take long do not keep. */
-  function quickPlaces(): number {
-    let left = concurrency;
-    for (const name of handlers.keys()) if (ahead.isLong(name)) left -= taken.get(name) ?? 0;
-    return Math.max(0, left);
-  }
-
   return {
-    /** Whether one more would fit, of whatever type. */
-    hasRoom: (): boolean =>
-      held() < concurrency &&
-      [...handlers.values()].every(({ type }) => (taken.get(type.name) ?? 0) < (type.concurrency ?? concurrency)),
-    /** Whether half of what is held ahead has begun. */
-    isLow: (): boolean => line.size() <= extra / 2,
-    /** What may be claimed of each type and in all, with a few ahead of what can start. */
-    room(): { slots: Slot[]; total: number } {
-      const slots: Slot[] = [];
-      const quick = quickPlaces();
-      extra = 0;
-      for (const { type } of handlers.values()) {
-        const own = Math.min(type.concurrency ?? concurrency, concurrency);
-        // One that may be tried only once is not taken before it can start: should this process die, it would never have run.
-        const spare = type.retry.attempts > 1 && !type.group ? ahead.most(type.name, Math.min(own, quick)) : 0;
-        const free = Math.min(own - (taken.get(type.name) ?? 0), quick) + spare;
-        extra = Math.max(extra, spare);
-        if (free <= 0) continue;
-        const perGroup = type.group?.concurrency ?? null;
-        slots.push({ name: type.name, queue: type.queue, version: type.version, free, perGroup });
-      }
-      return { slots, total: concurrency + extra - held() };
-    },
+    hasRoom: capacity.hasRoom,
+    isLow: (): boolean => capacity.isLow(line.size()),
+    room: capacity.room,
     /** Takes a claimed job; it runs when there is room. */
     take(job: ClaimedJob, workerId: string): void {
       const handler = handlers.get(job.name);
       if (!handler) throw new Error(`${job.name} was claimed, and has no handler`);
-      count(taken, job.name, 1);
-      line.add({ job, workerId, handler, place: ++places, at: performance.now() });
+      capacity.hold(job.name);
+      line.add({ job, workerId, handler, nth: ++taken, at: performance.now() });
       lookLater();
     },
     pump,
@@ -222,14 +195,14 @@ export function createPool({ handlers, concurrency, ahead, runner, settler, even
       else cancelWaiting(({ job }) => job.id === id);
     },
     /** How many were ever taken. */
-    taken: (): number => places,
+    taken: (): number => taken,
     /**
      * Stops what this worker no longer has, by what the record says it has: an attempt by id; null: nothing. The record was asked when
      * `upTo` had been taken: of later ones it could not know.
      */
     keepOnly(workerId: string, kept: ReadonlyMap<string, number> | null, upTo: number): void {
-      const isLost = (entry: { workerId: string; place: number }, job: ClaimedJob) =>
-        entry.workerId === workerId && (kept === null || (entry.place <= upTo && kept.get(job.id) !== job.attempt));
+      const isLost = (entry: { workerId: string; nth: number }, job: ClaimedJob) =>
+        entry.workerId === workerId && (kept === null || (entry.nth <= upTo && kept.get(job.id) !== job.attempt));
       for (const entry of runs.values()) {
         if (!isLost(entry, entry.run.job)) continue;
         // Without a lease all is lost; with one, somebody has ended this job.
@@ -253,7 +226,7 @@ export function createPool({ handlers, concurrency, ahead, runner, settler, even
       for (const { run } of runs.values()) run.stop(why);
     },
     async idle(): Promise<void> {
-      if (held() > 0) await new Promise<void>((resolve) => idle.push(resolve));
+      if (capacity.all() > 0) await new Promise<void>((resolve) => idle.push(resolve));
     },
   };
 }

@@ -2,17 +2,12 @@
 import { type Clock, fromInstant, toInstant } from "../../core/clock.ts";
 import type { Log } from "../log/port.ts";
 import type { EventSource } from "./events.ts";
-import type { ClaimedJob, Outcome } from "./port.ts";
-
-interface Attempt {
-  job: ClaimedJob;
-  startedAt: number;
-  endedAt: number;
-}
+import type { Ending } from "./pool.ts";
+import type { Outcome } from "./port.ts";
 
 export function announce(
   { events, log, clock }: { events: EventSource; log: Log; clock: Clock },
-  { job, startedAt, endedAt }: Attempt,
+  { job, startedAt, endedAt }: Ending,
   { state, error, runAt }: Outcome,
   accepted: boolean,
 ): void {
