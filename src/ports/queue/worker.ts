@@ -4,20 +4,19 @@
  * It is woken by `wake` (a commit of this process, a message of the bus) and looks by itself every second. While the database is away it
  * asks again with growing pauses, and handlers go on; what they answer is recorded when it is back.
  */
-import { type Clock, toInstant } from "../../core/clock.ts";
+import type { Clock } from "../../core/clock.ts";
 import { hasCode } from "../../core/error.ts";
 import { withTimeout } from "../../core/timeout.ts";
 import type { Limits } from "../limits/port.ts";
 import type { Log } from "../log/port.ts";
 import { createAhead } from "./ahead.ts";
-import { fills } from "./claiming.ts";
 import type { JobHandler } from "./define.ts";
 import type { EventSource } from "./events.ts";
-import { gather } from "./gather.ts";
+import { createIntake } from "./intake.ts";
 import { createLease } from "./lease.ts";
 import { unended } from "./outcome.ts";
 import { createPool } from "./pool.ts";
-import type { ClaimedJob, Consumer, Dispatch } from "./port.ts";
+import type { Consumer, Dispatch } from "./port.ts";
 import { createRates } from "./rates.ts";
 import { createRelay, isCarried } from "./relay.ts";
 import { createRunner } from "./runner.ts";
@@ -52,20 +51,23 @@ const PROGRESS_MS = 500;
 const MAX_PAUSE_MS = 5000;
 
 export function createWorker(options: WorkerOptions) {
-  const { store, dispatch, events, clock, log, concurrency, limits, onSurplus, random = Math.random } = options;
+  const {
+    store,
+    dispatch,
+    events,
+    clock,
+    log,
+    concurrency,
+    limits,
+    onSurplus = () => {},
+    random = Math.random,
+  } = options;
   const handlers = byName(options);
-  const types = dispatch.carrier ? options.handlers.map(({ type }) => type).filter(isCarried) : [];
-  const carried = new Set(types.map(({ name }) => name));
+  const carried = dispatch.carrier ? options.handlers.map(({ type }) => type).filter(isCarried) : [];
 
-  /** Whether there was more than fitted when it was last looked. */
-  let more = true;
-  /** Claims are numbered as they begin; those that are under way are in here. */
-  const claiming = new Set<number>();
-  let claims = 0;
   let stopping = false;
   let turn: () => void = () => {};
 
-  const now = () => toInstant(clock.now());
   const runner = createRunner({ clock, log, random });
   const settler = createSettler({
     store,
@@ -75,14 +77,13 @@ export function createWorker(options: WorkerOptions) {
       const ending = pool.recorded(outcome.id);
       if (ending) announce({ events, log, clock }, ending, outcome, accepted);
       // Its group has a place again.
-      if (ending && typeOf(ending.job).group?.concurrency !== undefined) turn();
+      if (ending && handlers.get(ending.job.name)?.type.group?.concurrency !== undefined) turn();
       if (!accepted || outcome.state !== "waiting") return;
       // It was given back: whoever has a place may take it.
-      more = true;
-      onSurplus?.();
+      intake.expect();
+      onSurplus();
     },
   });
-  const rates = createRates({ limits, clock, log });
   const ahead = createAhead({ random });
   const pool = createPool({
     handlers,
@@ -93,7 +94,7 @@ export function createWorker(options: WorkerOptions) {
     events,
     clock,
     onFree() {
-      if (more && claiming.size === 0 && pool.isLow()) turn();
+      if (intake.hasMore() && !intake.isClaiming() && pool.isLow()) turn();
     },
   });
   const lease = createLease({
@@ -104,8 +105,8 @@ export function createWorker(options: WorkerOptions) {
     concurrency,
     dispatch: dispatch.name,
     holds: (id) => pool.holds(id) || settler.has(id),
-    mark: () => claims,
-    isOver: (mark) => [...claiming].every((claim) => claim > mark),
+    mark: () => intake.newest(),
+    isOver: (mark) => intake.areOver(mark),
     give: (id, attempt, workerId) => settler.add({ ...unended({ id, attempt }), workerId }),
     taken: () => pool.taken(),
     lost(workerId, kept, upTo) {
@@ -114,65 +115,21 @@ export function createWorker(options: WorkerOptions) {
     },
   });
   const sweep = createSweep({ store, clock, log, events, random, self: () => lease.current() });
-  const relay = dispatch.carrier && createRelay({ store, carrier: dispatch.carrier, clock, types });
+  const relay = dispatch.carrier && createRelay({ store, carrier: dispatch.carrier, clock, types: carried });
 
-  async function claim(): Promise<number> {
-    const { total, ...room } = pool.room();
-    const slots = room.slots.filter(({ name }) => !carried.has(name)).map((slot) => rates.within(slot, typeOf(slot)));
-    if (total <= 0 || slots.length === 0) return 0;
-    const workerId = await lease.take();
-    const since = performance.now();
-    const number = ++claims;
-    claiming.add(number);
-    try {
-      const jobs = await store.claim(slots, { workerId, now: now(), total });
-      ahead.claimed(jobs, performance.now() - since);
-      more = jobs.length >= total || fills(jobs, slots);
-      if (more) onSurplus?.();
-      for (const job of jobs) if (!isRated(job) || !(await isPutOff(job, workerId))) pool.take(job, workerId);
-      pool.pump();
-      return jobs.length;
-    } finally {
-      claiming.delete(number);
-    }
-  }
-
-  const typeOf = ({ name }: { name: string }) => (handlers.get(name) as JobHandler).type;
-
-  /** Whether its rate puts the job off. Few types have one, and to wait for an answer for each job of the others would be dear. */
-  async function isPutOff(job: ClaimedJob, workerId: string): Promise<boolean> {
-    const runAt = await rates.putOff(job, typeOf(job));
-    if (runAt !== null) settler.add({ ...unended(job), workerId, state: "delayed", runAt });
-    return runAt !== null;
-  }
-  const isRated = (job: ClaimedJob) => typeOf(job).group?.rate !== undefined;
-
-  const claimBrought = gather(async (ids) => {
-    const slots = types.map(({ name, queue, version }) => ({ name, queue, version, free: ids.length, perGroup: null }));
-    const workerId = await lease.take();
-    const number = ++claims;
-    claiming.add(number);
-    try {
-      const jobs = await store.claim(slots, { workerId, now: now(), total: ids.length, ids });
-      const ends = new Map<string, Promise<void>>();
-      for (const job of jobs) {
-        ends.set(job.id, pool.ended(job.id));
-        pool.take(job, workerId);
-      }
-      return ends;
-    } finally {
-      claiming.delete(number);
-      pool.pump();
-    }
+  const intake = createIntake({
+    store,
+    pool,
+    lease,
+    rates: createRates({ limits, clock, log }),
+    ahead,
+    settler,
+    clock,
+    handlers,
+    carried,
+    relay,
+    onSurplus,
   });
-
-  async function deliver(ids: readonly string[]): Promise<void> {
-    const ends = await claimBrought(ids);
-    const left = ids.filter((id) => !ends.has(id));
-    // One that waits still is of a queue that is paused, or of a type or version that others know: it is sent again.
-    if (left.length > 0 && relay) await relay.again(left);
-    await Promise.all(ends.values());
-  }
 
   /** Until it is woken, or the time is up. */
   const rest = (ms: number) =>
@@ -192,9 +149,9 @@ export function createWorker(options: WorkerOptions) {
         woken = true;
       };
       try {
-        const found = await claim();
+        const found = await intake.claim();
         const sent = relay ? await relay.runOnce() : 0;
-        const goesOn = () => woken || stopping || (found > 0 && more && pool.isLow());
+        const goesOn = () => woken || stopping || (found > 0 && intake.hasMore() && pool.isLow());
         // What has just become due starts a statement earlier when it is claimed before anything else is looked after.
         const dueIn = goesOn() && !sweep.isDue() ? 0 : await sweep.tick();
         if (failures > 0) log.info({}, "the worker goes on");
@@ -218,14 +175,14 @@ export function createWorker(options: WorkerOptions) {
 
   let looping: Promise<void> = Promise.resolve();
   let progressTimer: ReturnType<typeof setInterval> | null = null;
-  const consumer: Consumer = { concurrency, deliver };
+  const consumer: Consumer = { concurrency, deliver: intake.deliver };
 
   return {
     consumer,
     hasRoom: (): boolean => pool.hasRoom(),
     /** Jobs may be due. */
     wake(): void {
-      more = true;
+      intake.expect();
       turn();
     },
     /** The job was cancelled, which may be held here. */
@@ -243,7 +200,7 @@ export function createWorker(options: WorkerOptions) {
     async runOnce(): Promise<number> {
       await lease.beat();
       await sweep.all();
-      const found = await claim();
+      const found = await intake.claim();
       try {
         return found + (relay ? await relay.runOnce() : 0);
       } finally {
