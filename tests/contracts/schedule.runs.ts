@@ -4,8 +4,8 @@ import { eq } from "drizzle-orm/sql";
 import { toInstant } from "../../src/core/clock.ts";
 import { retryJobs } from "../../src/ports/queue/operate.ts";
 import { createJobStore } from "../../src/ports/queue/store.ts";
+import { reopen } from "../../src/ports/schedule/runs.ts";
 import { LOOK_MS } from "../../src/ports/schedule/scheduler.ts";
-import { reopen } from "../../src/ports/schedule/store.ts";
 import { DAY, HOUR, MINUTE, outcomes, type ScheduleCase } from "./schedule.world.ts";
 
 export const runCases: ScheduleCase[] = [
@@ -181,7 +181,7 @@ export const runCases: ScheduleCase[] = [
       await finish(often, "done");
       await one.tick();
       clock.move(DAY);
-      while ((await one.store.purgeRuns(toInstant(clock.now()), 1)) > 0);
+      while ((await one.runs.purge(toInstant(clock.now()), 1)) > 0);
       assert.deepEqual(outcomes(await runs(often)), ["31T09:50 cron null"]);
     },
   },

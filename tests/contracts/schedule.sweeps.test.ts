@@ -4,7 +4,7 @@ import { newId } from "../../src/core/id.ts";
 import { limitJobs, sweepLimitsOften } from "../../src/modules/limits/jobs.ts";
 import { purgeRunsDaily, scheduleJobs } from "../../src/modules/schedules/jobs.ts";
 import { createDatabaseLimits } from "../../src/ports/limits/database.ts";
-import { createScheduleStore } from "../../src/ports/schedule/store.ts";
+import { createRunStore } from "../../src/ports/schedule/runs.ts";
 import { schedules } from "../../src/schedules.ts";
 import { embedded } from "../helpers/engines.ts";
 import { openSchedules } from "../helpers/schedules.ts";
@@ -20,7 +20,7 @@ for (const { name: engine, open } of embedded) {
     const read = { fresh: true };
     const handlers = [
       ...limitJobs({ limits: createDatabaseLimits({ db }) }),
-      ...scheduleJobs({ store: createScheduleStore(db) }),
+      ...scheduleJobs({ runs: createRunStore(db) }),
     ];
     const clock = openSchedules(db, [sweepLimitsOften, purgeRunsDaily], handlers);
     const run = (id: string, dueAt: string) => ({

@@ -23,7 +23,7 @@ import {
   retryJobs,
 } from "../../ports/queue/operate.ts";
 import { cancelMessage, JOBS_TOPIC, type Job, WAKE } from "../../ports/queue/port.ts";
-import { reopen } from "../../ports/schedule/store.ts";
+import { reopen } from "../../ports/schedule/runs.ts";
 import { audit } from "../audit/statement.ts";
 import { keep, keepCount } from "../idempotency/store.ts";
 import { jobPages, type ListedJob, listedColumns } from "./list.ts";

@@ -9,13 +9,13 @@ import { type Db, must } from "../../ports/db/port.ts";
 import { scrub } from "../../ports/log/redact.ts";
 import { PayloadError } from "../../ports/queue/define.ts";
 import type { Checked } from "../../ports/schedule/define.ts";
+import { type Fired, firing } from "../../ports/schedule/firing.ts";
 import type { NewRun, ScheduleRow } from "../../ports/schedule/port.ts";
-import { type Fired, firing } from "../../ports/schedule/run.ts";
 import type { Scheduler } from "../../ports/schedule/scheduler.ts";
 import { move } from "../../ports/schedule/store.ts";
 import { audit } from "../audit/statement.ts";
 import { keep } from "../idempotency/store.ts";
-import { createRunStore, type RunRow } from "./store.ts";
+import { type RunRow, runPages } from "./store.ts";
 
 export interface SchedulesDeps {
   db: Db;
@@ -27,8 +27,8 @@ export type Schedules = ReturnType<typeof createSchedules>;
 const entity = (id: string) => ({ type: "Schedule", id });
 
 export function createSchedules({ db, scheduler }: SchedulesDeps) {
-  const { store } = scheduler;
-  const runs = createRunStore(db);
+  const { store, runs } = scheduler;
+  const page = runPages(db);
 
   function shown(row: ScheduleRow) {
     const declared = scheduler.known().get(row.id);
@@ -71,8 +71,8 @@ export function createSchedules({ db, scheduler }: SchedulesDeps) {
 
     async runs(ctx: Context, name: string, input: ListInput): Promise<Page<ReturnType<typeof shownRun>>> {
       await seen(ctx, name);
-      const page = await runs.page(name, input, ctx);
-      return { ...page, items: page.items.map(shownRun) };
+      const found = await page(name, input, ctx);
+      return { ...found, items: found.items.map(shownRun) };
     },
 
     /** Nothing is due while it is paused, and nothing of that time when it is resumed. */
@@ -130,7 +130,7 @@ export function createSchedules({ db, scheduler }: SchedulesDeps) {
 
   function start(ctx: Context, schedule: Checked, input: unknown): Fired {
     try {
-      return firing(schedule, store, { dueAt: betweenMinutes(ctx.now), cause: "manual", by: ctx, input });
+      return firing(schedule, runs, { dueAt: betweenMinutes(ctx.now), cause: "manual", by: ctx, input });
     } catch (error) {
       if (!(error instanceof PayloadError)) throw error;
       throw new AppError("invalid_input", { errors: [{ in: "body", pointer: "/input", detail: error.message }] });

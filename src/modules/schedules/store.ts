@@ -31,7 +31,8 @@ export type RunRow = Omit<Run, "scheduleName"> & {
   jobFinishedAt: string | null;
 };
 
-export function createRunStore(db: Db) {
+/** The runs of one schedule, page by page. */
+export function runPages(db: Db) {
   const list = pages<RunRow>(db, {
     columns,
     from: (q, { scheduleRuns, jobs }, selected) =>
@@ -41,8 +42,6 @@ export function createRunStore(db: Db) {
         .leftJoin(jobs, eq(jobs.id, scheduleRuns.jobId)) as never,
   });
   const ofSchedule = eq(db.tables.scheduleRuns.scheduleName, sql.placeholder("schedule"));
-  return {
-    page: (schedule: string, input: ListInput, reads: Reads): Promise<Page<RunRow>> =>
-      list(input, { key: "of a schedule", sql: ofSchedule, values: { schedule } }, reads),
-  };
+  return (schedule: string, input: ListInput, reads: Reads): Promise<Page<RunRow>> =>
+    list(input, { key: "of a schedule", sql: ofSchedule, values: { schedule } }, reads);
 }

@@ -7,9 +7,10 @@ import type { Log } from "../log/port.ts";
 import type { Cause } from "../queue/port.ts";
 import { type Due, MOST } from "./cron.ts";
 import { type Checked, checkSchedules, type Schedule } from "./define.ts";
+import { firing } from "./firing.ts";
 import type { NewRun, ScheduleRow } from "./port.ts";
-import { firing } from "./run.ts";
-import { createScheduleStore, type Moved, move, record, recordMissed, unmiss } from "./store.ts";
+import { createRunStore, record, recordMissed, unmiss } from "./runs.ts";
+import { createScheduleStore, type Moved, move } from "./store.ts";
 
 export interface SchedulerOptions {
   db: Db;
@@ -21,7 +22,7 @@ export interface SchedulerOptions {
 export type Scheduler = ReturnType<typeof createScheduler>;
 
 /** A run that nobody began within this time of when it was due was missed. A deployment takes less. */
-const LATE_MS = 5 * 60_000;
+export const LATE_MS = 5 * 60_000;
 /** Processes agree on the time within seconds. A time that was looked after further ahead than this was so by a clock that was wrong. */
 const AHEAD_MS = 60_000;
 const SEEN_EVERY_MS = 60_000;
@@ -39,6 +40,7 @@ export function createScheduler({ db, clock, log, schedules }: SchedulerOptions)
     return checked;
   };
   const store = createScheduleStore(db);
+  const runs = createRunStore(db);
   let declared = false;
 
   const now = () => toInstant(clock.now());
@@ -71,10 +73,10 @@ export function createScheduler({ db, clock, log, schedules }: SchedulerOptions)
 
   /** The schedules whose last job has not ended. Ends that are not recorded yet are recorded on the way. */
   async function busy(): Promise<Set<string>> {
-    const open = await store.open();
+    const open = await runs.open();
     const live = open.filter(({ state }) => state !== null && !ENDED.has(state));
     if (live.length < open.length) {
-      for (const { scheduleName, dueAt, outcome, jobId } of await unlessOther(store.close(now()), []))
+      for (const { scheduleName, dueAt, outcome, jobId } of await unlessOther(runs.close(now()), []))
         if (outcome !== "done")
           log.warn({ schedule: scheduleName, dueAt, job: jobId, outcome }, "a scheduled run did not end well");
     }
@@ -103,13 +105,13 @@ export function createScheduler({ db, clock, log, schedules }: SchedulerOptions)
     const due = row.lastAt === null ? null : schedule.cron.between(row.lastAt, at);
     if (!due) return;
     const isLate = fromInstant(at) - fromInstant(due.latest) > LATE_MS;
-    const { missed, runs } = plan(schedule, due, isLate);
+    const { missed, fires } = plan(schedule, due, isLate);
     const to = { lastAt: due.latest, nextAt: schedule.cron.next(due.latest) };
     const missing = missed && ended(schedule, missed.at, "missed", at, missed.message);
     if (missing) log.warn({ schedule: schedule.name, dueAt: missed?.at }, missing.error?.message ?? "");
 
-    if (!runs || (schedule.overlap === "skip" && isBusy)) {
-      const skipped = runs
+    if (!fires || (schedule.overlap === "skip" && isBusy)) {
+      const skipped = fires
         ? ended(schedule, due.latest, "skipped", at, "The job of an earlier run has not ended.")
         : null;
       const done = await db
@@ -120,7 +122,7 @@ export function createScheduler({ db, clock, log, schedules }: SchedulerOptions)
     }
     const by: Cause = { actor: { type: "system", id: "schedule" }, requestId: null, traceId: null, now: at };
     const cause = isLate || (schedule.catchUp && due.count > 1) ? "catch-up" : "cron";
-    const fired = firing(schedule, store, { dueAt: due.latest, cause, by });
+    const fired = firing(schedule, runs, { dueAt: due.latest, cause, by });
     const done = await db
       .atomic((tx) => [move(tx, row, to), missing && recordMissed(tx, missing), ...fired.statements(tx)] as const)
       .catch(past(row, to));
@@ -132,6 +134,7 @@ export function createScheduler({ db, clock, log, schedules }: SchedulerOptions)
   return {
     known,
     store,
+    runs,
     busy,
     /** Writes the declarations down, once in the life of the scheduler. */
     async ready(): Promise<void> {
@@ -175,14 +178,14 @@ const unlessOther = <T>(work: Promise<T>, otherwise: T): Promise<T> =>
 
 const ENDED: ReadonlySet<string> = new Set(["done", "failed", "cancelled"]);
 
-/** Whether the newest one runs, and which are to be told of as missed. */
+/** Whether the newest one is fired, and which are to be told of as missed. */
 function plan({ catchUp }: Schedule, { first, latest, earlier, count }: Due, isLate: boolean) {
-  const runs = catchUp || !isLate;
-  const at = runs ? earlier : latest;
-  if (at === null || (runs && catchUp)) return { runs, missed: null };
-  const times = runs ? count - 1 : count;
+  const fires = catchUp || !isLate;
+  const at = fires ? earlier : latest;
+  if (at === null || (fires && catchUp)) return { fires, missed: null };
+  const times = fires ? count - 1 : count;
   const many = times >= MOST - 1 ? `more than ${MOST - 2} times` : times === 1 ? "once" : `${times} times`;
-  return { runs, missed: { at, message: `It was missed ${many}, from ${first} to ${at}.` } };
+  return { fires, missed: { at, message: `It was missed ${many}, from ${first} to ${at}.` } };
 }
 
 function ended(

@@ -9,7 +9,7 @@ import { insertion } from "../queue/insertion.ts";
 import type { Cause } from "../queue/port.ts";
 import type { Schedule } from "./define.ts";
 import type { NewRun } from "./port.ts";
-import { record, type ScheduleStore } from "./store.ts";
+import { type RunStore, record } from "./runs.ts";
 
 export interface Fired {
   run: NewRun;
@@ -30,7 +30,7 @@ interface Firing {
 }
 
 /** Throws a PayloadError when the job's type refuses the input. */
-export function firing(schedule: Schedule, store: ScheduleStore, { dueAt, cause, by, input }: Firing): Fired {
+export function firing(schedule: Schedule, runs: RunStore, { dueAt, cause, by, input }: Firing): Fired {
   const { name, job, timeoutMs, priority } = schedule;
   const { row, mode } = toRow(job, input === undefined ? schedule.input : input, {
     by,
@@ -53,7 +53,7 @@ export function firing(schedule: Schedule, store: ScheduleStore, { dueAt, cause,
   return {
     run,
     async meet() {
-      const met = row.uniqueKey === null ? null : await store.holder(row.name, row.uniqueKey);
+      const met = row.uniqueKey === null ? null : await runs.holder(row.name, row.uniqueKey);
       if (!met) return null;
       run.jobId = met.id;
       // What is replaced keeps its time.
@@ -63,7 +63,7 @@ export function firing(schedule: Schedule, store: ScheduleStore, { dueAt, cause,
     async settle([made]) {
       if (made?.id === run.jobId) return;
       run.jobId = made?.id ?? null;
-      await store.correct(run.id, run.jobId, by.now);
+      await runs.correct(run.id, run.jobId, by.now);
     },
   };
 }
