@@ -1,4 +1,4 @@
-/** What is an alert, and whether it holds now. Each look asks four small questions of the record, whatever the number of jobs. */
+/** What is an alert, and whether it holds now. A look asks a few small questions of the record, whatever the number of jobs. */
 import { sql } from "drizzle-orm/sql";
 import type { Tables } from "../../../db/tables.ts";
 import { addMs, type Instant } from "../../core/clock.ts";
@@ -6,6 +6,8 @@ import { value } from "../../ports/db/placeholders.ts";
 import type { Builders, Db } from "../../ports/db/port.ts";
 import { oldestWaiting } from "../../ports/queue/lag.ts";
 import { minutesAgo } from "../../ports/queue/minutes.ts";
+import { LATE_MS } from "../../ports/schedule/scheduler.ts";
+import { createScheduleStore } from "../../ports/schedule/store.ts";
 import { createJobsStore } from "./store.ts";
 
 export const alertKinds = ["job.dead", "job.failures", "job.waiting", "job.unknown", "schedule.missed"] as const;
@@ -30,8 +32,6 @@ export interface Finding {
 
 /** While a new version is deployed, jobs that only it knows may wait for it. */
 const UNKNOWN_MS = 60_000;
-/** The same time after which the scheduler takes a run for missed. */
-const LATE_MS = 5 * 60_000;
 
 const knownNames = (q: Builders, { jobWorkers }: Tables) => q.select({ names: jobWorkers.names }).from(jobWorkers);
 
@@ -42,12 +42,6 @@ const lastDead = (q: Builders, { jobs }: Tables) =>
     .where(sql`${jobs.name} = ${sql.placeholder("name")} and ${jobs.state} = 'failed'`)
     .orderBy(sql`${jobs.id} desc`)
     .limit(1);
-
-const overdue = (q: Builders, { schedules }: Tables) =>
-  q
-    .select({ name: schedules.id, dueAt: schedules.nextAt })
-    .from(schedules)
-    .where(sql`${schedules.pausedAt} is null and ${schedules.nextAt} < ${value("before", schedules.nextAt)}`);
 
 /** None of a time that has not come: a clock that was ahead took it for missed. */
 const missed = (q: Builders, { scheduleRuns }: Tables) =>
@@ -68,6 +62,7 @@ interface Options {
 export function createAlertRules({ db, thresholds, names }: Options) {
   const { windowMs, failures, waitingMs } = thresholds;
   const store = createJobsStore(db);
+  const schedules = createScheduleStore(db);
   const fresh = { fresh: true };
   const minutes = Math.ceil(windowMs / 60_000);
 
@@ -120,11 +115,12 @@ export function createAlertRules({ db, thresholds, names }: Options) {
   }
 
   async function late(now: Instant): Promise<Finding[]> {
-    const ago = (ms: number) => addMs(now, -ms);
-    const [unfired, recorded] = await Promise.all([
-      db.all(db.prepare(overdue)({ before: ago(LATE_MS) }), fresh),
-      db.all(db.prepare(missed)({ since: ago(Math.max(windowMs, LATE_MS)), now }), fresh),
+    const since = addMs(now, -Math.max(windowMs, LATE_MS));
+    const [overdue, recorded] = await Promise.all([
+      schedules.overdue(addMs(now, -LATE_MS)),
+      db.all(db.prepare(missed)({ since, now }), fresh),
     ]);
+    const unfired = overdue.map(({ id, nextAt }) => ({ name: id, dueAt: nextAt }));
     const findings = new Map<string, Finding>();
     for (const { name, dueAt } of [...unfired, ...recorded]) {
       if (findings.has(name)) continue;
