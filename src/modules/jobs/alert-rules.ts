@@ -67,8 +67,8 @@ export function createAlertRules({ db, thresholds, names }: Options) {
   const minutes = Math.ceil(windowMs / 60_000);
 
   async function ended(now: Instant): Promise<Finding[]> {
-    const rates = await store.ratesSince(minutesAgo(now, minutes), fresh);
-    const byName = Map.groupBy(rates, ({ name }) => name);
+    const counts = await store.countsSince(minutesAgo(now, minutes), fresh);
+    const byName = Map.groupBy(counts, ({ name }) => name);
     const findings: Finding[] = [];
     for (const [name, rows] of byName) {
       const sum = (kind: "done" | "retried" | "failed") => rows.reduce((total, row) => total + row[kind], 0);

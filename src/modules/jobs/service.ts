@@ -27,9 +27,10 @@ import { reopen } from "../../ports/schedule/runs.ts";
 import { audit } from "../audit/statement.ts";
 import { keep, keepCount } from "../idempotency/store.ts";
 import { jobPages, type ListedJob, listedColumns } from "./list.ts";
+import { addUp, type Rates, ratesOf } from "./rates.ts";
 import { redactJob } from "./redact.ts";
 import type { DeadJobsRetry, JobsPurge } from "./schema.ts";
-import { addUp, createJobsStore, type QueueMinute, type Rates, ratesOf } from "./store.ts";
+import { createJobsStore, type QueueMinute } from "./store.ts";
 
 export interface JobsDeps {
   db: Db;
@@ -210,20 +211,19 @@ export function createJobs({ db, bus }: JobsDeps) {
     },
 
     async queues(ctx: Context): Promise<QueueState[]> {
-      const [counts, paused, waiting, rates] = await Promise.all([
+      const [counts, paused, waiting, recent] = await Promise.all([
         reads.counts(),
         reads.paused(),
         oldestWaiting(db, ctx.now),
-        store.ratesSince(minutesAgo(ctx.now, RATE_MINUTES - 1), ctx),
+        store.countsSince(minutesAgo(ctx.now, RATE_MINUTES - 1), ctx),
       ]);
-      const names = new Set([...counts, ...paused, ...rates].map(({ queue }) => queue));
+      const names = new Set([...counts, ...paused, ...recent].map(({ queue }) => queue));
       return [...names]
         .filter((name) => may(ctx.ability, "read", "Queue", { name }))
         .sort()
         .slice(0, MAX_QUEUES)
         .map((name) => {
           const own = <T extends { queue: string }>(rows: readonly T[]) => rows.filter(({ queue }) => queue === name);
-          const counted = addUp(own(rates).map(({ counted }) => counted));
           return {
             name,
             pausedAt: own(paused)[0]?.pausedAt ?? null,
@@ -234,7 +234,7 @@ export function createJobs({ db, bus }: JobsDeps) {
               ]),
             ) as QueueState["counts"],
             oldestWaitingMs: own(waiting)[0]?.ms ?? null,
-            lastMinutes: { minutes: RATE_MINUTES, ...ratesOf(counted) },
+            lastMinutes: { minutes: RATE_MINUTES, ...ratesOf(addUp(own(recent))) },
           };
         });
     },

@@ -22,7 +22,8 @@ export const largest = ["waitMaxMs", "runMaxMs"] as const;
 export const counted = [...summed, ...largest];
 
 type Count = (typeof counted)[number];
-export type Minute = Record<Count, number> & { id: string; minute: Instant; queue: string; name: string };
+export type Counts = Record<Count, number>;
+export type Minute = Counts & { id: string; minute: Instant; queue: string; name: string };
 
 /** Minutes that are not written, while the database is away, take no more memory than this many rows. */
 const MAX_ROWS = 5_000;
