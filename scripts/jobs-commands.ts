@@ -3,6 +3,7 @@ import process from "node:process";
 import { createInterface } from "node:readline/promises";
 import type { Filter, ListInput } from "../src/core/page.ts";
 import type { Env } from "../src/env.ts";
+import type { Queues } from "../src/modules/jobs/queues.ts";
 import { DeadJobsRetry, JobRetry, JobsPurge, jobList } from "../src/modules/jobs/schema.ts";
 import type { Jobs } from "../src/modules/jobs/service.ts";
 import type { Context } from "../src/policy/context.ts";
@@ -15,7 +16,7 @@ interface Command {
   /** What it has to be told beside its name, as the help writes it. */
   takes?: "id" | "type" | "queue";
   options: readonly Option[];
-  run(jobs: Jobs, ctx: Context, input: JobInput): Promise<unknown>;
+  run(verbs: { jobs: Jobs; queues: Queues }, ctx: Context, input: JobInput): Promise<unknown>;
   /** For people; the answer of `run` as JSON otherwise. */
   print(answer: never, input: JobInput): string;
 }
@@ -50,13 +51,13 @@ export const commands: Record<string, Command | Following> = {
   show: {
     takes: "id",
     options: [],
-    run: (jobs, ctx, { id }) => jobs.get(ctx, id()),
+    run: ({ jobs }, ctx, { id }) => jobs.get(ctx, id()),
     print: details,
   },
   retry: {
     takes: "id",
     options: ["attempts"],
-    run: (jobs, ctx, { id, number }) =>
+    run: ({ jobs }, ctx, { id, number }) =>
       jobs.retry(ctx, id(), parsed(JobRetry, { attempts: number("attempts") }).attempts),
     print: ({ id, maxAttempts, attempt }: { id: string; maxAttempts: number; attempt: number }) =>
       `${id} runs again, with ${maxAttempts - attempt} further attempts.`,
@@ -64,7 +65,7 @@ export const commands: Record<string, Command | Following> = {
   "retry-dead": {
     takes: "type",
     options: ["attempts", "limit"],
-    run: (jobs, ctx, input) =>
+    run: ({ jobs }, ctx, input) =>
       inBatches(input, (limit) =>
         jobs.retryDead(ctx, input.name("type"), parsed(DeadJobsRetry, { attempts: input.number("attempts"), limit })),
       ),
@@ -73,12 +74,12 @@ export const commands: Record<string, Command | Following> = {
   cancel: {
     takes: "id",
     options: [],
-    run: (jobs, ctx, { id }) => jobs.cancel(ctx, id()),
+    run: ({ jobs }, ctx, { id }) => jobs.cancel(ctx, id()),
     print: ({ id }: { id: string }) => `${id} is cancelled.`,
   },
   purge: {
     options: ["state", "older-than", "limit"],
-    run(jobs, ctx, input) {
+    run({ jobs }, ctx, input) {
       const { state, "older-than": olderThan } = input.values;
       if (!state || !olderThan) wrong("`purge` needs --state and --older-than.");
       const olderThanS = input.seconds("older-than");
@@ -89,8 +90,8 @@ export const commands: Record<string, Command | Following> = {
   watch: { options: ["name"], follow: watch },
   queues: {
     options: [],
-    run: (jobs, ctx) => jobs.queues(ctx),
-    print: (queues: Awaited<ReturnType<Jobs["queues"]>>) =>
+    run: ({ queues }, ctx) => queues.list(ctx),
+    print: (queues: Awaited<ReturnType<Queues["list"]>>) =>
       table(
         queues.map(({ name, pausedAt, counts, oldestWaitingMs, lastMinutes: last }) => ({
           QUEUE: name,
@@ -112,22 +113,22 @@ export const commands: Record<string, Command | Following> = {
   pause: {
     takes: "queue",
     options: [],
-    run: (jobs, ctx, { name }) => jobs.pause(ctx, name("queue")),
+    run: ({ queues }, ctx, { name }) => queues.pause(ctx, name("queue")),
     print: (_: unknown, { target }) => `The queue ${target} is paused.`,
   },
   resume: {
     takes: "queue",
     options: [],
-    run: (jobs, ctx, { name }) => jobs.resume(ctx, name("queue")),
+    run: ({ queues }, ctx, { name }) => queues.resume(ctx, name("queue")),
     print: (_: unknown, { target }) => `The queue ${target} goes on.`,
   },
   drain: {
     takes: "queue",
     options: ["yes"],
-    async run(jobs, ctx, input) {
+    async run({ queues }, ctx, input) {
       const queue = input.name("queue");
       if (!input.values.yes) await agreed(`This cancels all jobs of the queue ${queue} that do not run just now.`);
-      return inBatches(input, () => jobs.drain(ctx, queue));
+      return inBatches(input, () => queues.drain(ctx, queue));
     },
     print: ({ jobs }: Affected, { target }) => `${count(jobs, "job")} of the queue ${target} cancelled.`,
   },
@@ -150,7 +151,7 @@ async function inBatches(input: JobInput, send: (limit: number) => Promise<Affec
   }
 }
 
-async function list(jobs: Jobs, ctx: Context, { values, limit, since }: JobInput) {
+async function list({ jobs }: { jobs: Jobs }, ctx: Context, { values, limit, since }: JobInput) {
   const filters: Filter[] = [];
   for (const field of ["name", "queue", "state"] as const) {
     const value = values[field];

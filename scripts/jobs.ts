@@ -1,6 +1,7 @@
 /** `jobs <command>`: looks after jobs and queues by the verbs of the API, in the database of the environment. `jobs --help` tells all. */
 import process from "node:process";
 import { AppError } from "../src/core/error.ts";
+import { createQueues } from "../src/modules/jobs/queues.ts";
 import { createJobs } from "../src/modules/jobs/service.ts";
 import { createConsoleLog } from "../src/ports/log/console.ts";
 import { openBus } from "../src/runtimes/open-bus.ts";
@@ -80,7 +81,7 @@ await withDb(env, async (db) => {
   const input = jobInput(values, target);
   const ctx = commandContext({ reason: values.reason?.slice(0, 500) });
   try {
-    const answer = await chosen.run(createJobs({ db, bus }), ctx, input);
+    const answer = await chosen.run({ jobs: createJobs({ db, bus }), queues: createQueues({ db, bus }) }, ctx, input);
     console.log(values.json ? JSON.stringify(answer ?? null, null, 2) : chosen.print(answer as never, input));
   } catch (error) {
     if (!(error instanceof AppError)) throw error;

@@ -36,6 +36,7 @@ import { createTokens } from "./modules/auth/tokens.ts";
 import { healthRoutes } from "./modules/health/routes.ts";
 import { createHealth } from "./modules/health/service.ts";
 import { createAnswers } from "./modules/idempotency/store.ts";
+import { createQueues } from "./modules/jobs/queues.ts";
 import { jobRoutes } from "./modules/jobs/routes.ts";
 import { createJobs } from "./modules/jobs/service.ts";
 import { createExplainer } from "./modules/policy/explain.ts";
@@ -92,6 +93,7 @@ export function createApp(deps: Deps): App {
   });
   const health = createHealth({ checks, lifecycle });
   const jobs = createJobs({ db, bus });
+  const queues = createQueues({ db, bus });
   const schedules = createSchedules({ db, scheduler });
   const audit = createAudit({ db, subjects });
   const answers = createAnswers(db, now);
@@ -106,7 +108,7 @@ export function createApp(deps: Deps): App {
     ...authRoutes({ auth, keys }),
     ...userRoutes({ users }),
     ...policyRoutes({ policy, explain }),
-    ...jobRoutes({ jobs }),
+    ...jobRoutes({ jobs, queues }),
     ...scheduleRoutes({ schedules }),
     ...auditRoutes({ audit, keys: deps.auditKeys }),
   ];

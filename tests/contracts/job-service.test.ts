@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { z } from "zod";
 import { systemClock, toInstant } from "../../src/core/clock.ts";
+import { createQueues } from "../../src/modules/jobs/queues.ts";
 import { createJobs } from "../../src/modules/jobs/service.ts";
 import { inward } from "../../src/policy/context.ts";
 import { createMemoryBus } from "../../src/ports/bus/memory.ts";
@@ -58,6 +59,7 @@ function operating(name: string, open: () => Promise<Opened>, openBus: (own: Own
     const ran: string[] = [];
     const poisoned: string[] = [];
     let jobs: ReturnType<typeof createJobs>;
+    let queues: ReturnType<typeof createQueues>;
     let queue: ReturnType<typeof createQueue>;
     beforeAll(async () => {
       opened = await open();
@@ -92,6 +94,7 @@ function operating(name: string, open: () => Promise<Opened>, openBus: (own: Own
       });
       const wakes = connect({ db, bus: theirs, log, worker, relay: null });
       jobs = createJobs({ db, bus: ours });
+      queues = createQueues({ db, bus: ours });
       queue = createQueue({ db, clock: systemClock });
       await worker.start();
       end = async () => {
@@ -128,19 +131,19 @@ function operating(name: string, open: () => Promise<Opened>, openBus: (own: Own
     test("what is cancelled or drained is counted and told once, whether it runs or waits", async () => {
       const rates = async () => {
         await minutes.flush();
-        const [queue] = await jobs.queues(context());
+        const [queue] = await queues.list(context());
         return queue?.lastMinutes.cancelled ?? 0;
       };
       const before = await rates();
       const running = await queue.add(task, { how: "hang" });
       await until(() => ran.includes(running.id as string));
-      await jobs.pause(context(), "default");
+      await queues.pause(context(), "default");
       const ids = await queue.addMany(task, [{ how: "work" }, { how: "work" }, { how: "work" }]);
       await jobs.cancel(context(), running.id as string);
       await until(() => aborted.includes(running.id as string));
       await jobs.cancel(context(), ids[0] as string);
-      expect(await jobs.drain(context(), "default")).toEqual({ jobs: 2, more: false });
-      await jobs.resume(context(), "default");
+      expect(await queues.drain(context(), "default")).toEqual({ jobs: 2, more: false });
+      await queues.resume(context(), "default");
       const all = [running.id as string, ...ids];
       const told = () => heard.flatMap((item) => ("id" in item && item.kind === "cancelled" ? [item.id] : []));
       await until(() => all.every((id) => told().includes(id)));
@@ -195,11 +198,11 @@ function operating(name: string, open: () => Promise<Opened>, openBus: (own: Own
 
     test("nothing of a paused queue starts until it is resumed, and then at once", async () => {
       const take = async () => {
-        await jobs.pause(context(), "default");
+        await queues.pause(context(), "default");
         const { id } = await queue.add(task, { how: "work" });
         await Bun.sleep(300);
         expect(await state(id as string)).toBe("waiting");
-        await jobs.resume(context(), "default");
+        await queues.resume(context(), "default");
         const since = performance.now();
         await until(async () => (await state(id as string)) === "done");
         return performance.now() - since;
@@ -210,13 +213,13 @@ function operating(name: string, open: () => Promise<Opened>, openBus: (own: Own
     test("of two who retry the same dead job at one time one is refused, and it runs once", async () => {
       const { id } = await queue.add(task, { how: "die" });
       await until(async () => (await state(id as string)) === "failed");
-      await jobs.pause(context(), "default");
+      await queues.pause(context(), "default");
       const both = await Promise.allSettled([
         jobs.retry(context(), id as string, 1),
         jobs.retry(context(), id as string, 1),
       ]);
       expect(both.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected"]);
-      await jobs.resume(context(), "default");
+      await queues.resume(context(), "default");
       await until(async () => (await state(id as string)) === "failed");
       expect(ran.filter((one) => one === id)).toHaveLength(2);
     });

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { type Route, route } from "../../http/route.ts";
+import type { Queues } from "./queues.ts";
 import {
   AffectedJobs,
   cancelledExample,
@@ -29,7 +30,7 @@ const tag = {
 const read = ["read", "Job"] as const;
 const change = ["update", "Job"] as const;
 
-export const jobRoutes = ({ jobs }: { jobs: Jobs }): Route[] => [
+export const jobRoutes = ({ jobs, queues }: { jobs: Jobs; queues: Queues }): Route[] => [
   route({
     method: "get",
     path: "/v1/jobs",
@@ -131,7 +132,7 @@ export const jobRoutes = ({ jobs }: { jobs: Jobs }): Route[] => [
     access: ["list", "Queue"],
     answer: z.array(QueueDto).max(500),
     examples: { answer: [queueExample] },
-    handler: ({ ctx }) => jobs.queues(ctx),
+    handler: ({ ctx }) => queues.list(ctx),
   }),
   route({
     method: "get",
@@ -146,7 +147,7 @@ export const jobRoutes = ({ jobs }: { jobs: Jobs }): Route[] => [
     list: minuteList,
     answer: QueueMinuteDto,
     examples: { answer: minuteExample },
-    handler: ({ ctx, params, list }) => jobs.minutes(ctx, params.name, list),
+    handler: ({ ctx, params, list }) => queues.minutes(ctx, params.name, list),
   }),
   route({
     method: "post",
@@ -157,7 +158,7 @@ export const jobRoutes = ({ jobs }: { jobs: Jobs }): Route[] => [
     description: "No job of it is started until it is resumed. Those that run go on, and new ones wait.",
     access: ["update", "Queue"],
     params: NameParams,
-    handler: ({ ctx, params }) => jobs.pause(ctx, params.name),
+    handler: ({ ctx, params }) => queues.pause(ctx, params.name),
   }),
   route({
     method: "post",
@@ -168,7 +169,7 @@ export const jobRoutes = ({ jobs }: { jobs: Jobs }): Route[] => [
     description: "What has come together in the meantime is run.",
     access: ["update", "Queue"],
     params: NameParams,
-    handler: ({ ctx, params }) => jobs.resume(ctx, params.name),
+    handler: ({ ctx, params }) => queues.resume(ctx, params.name),
   }),
   route({
     method: "post",
@@ -182,6 +183,6 @@ export const jobRoutes = ({ jobs }: { jobs: Jobs }): Route[] => [
     params: NameParams,
     answer: AffectedJobs,
     examples: { answer: { jobs: 43, more: false } },
-    handler: ({ ctx, params }) => jobs.drain(ctx, params.name),
+    handler: ({ ctx, params }) => queues.drain(ctx, params.name),
   }),
 ];

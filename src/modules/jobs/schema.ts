@@ -171,6 +171,7 @@ export const minuteList = {
   fields: ["id", "minute", "name", ...Object.keys(rates)],
 } as const satisfies ListSpec;
 
+export type AffectedJobs = z.output<typeof AffectedJobs>;
 export type JobsPurge = z.output<typeof JobsPurge>;
 export type DeadJobsRetry = z.output<typeof DeadJobsRetry>;
 

@@ -1,4 +1,4 @@
-/** Operating the queue. What the verbs do to jobs is one statement each (ports/queue/operate.ts), which commits with its audit entry. */
+/** Operating jobs. What the verbs do to them is one statement each (ports/queue/operate.ts), which commits with its audit entry. */
 import { actorId } from "../../core/actor.ts";
 import { addMs } from "../../core/clock.ts";
 import { AppError } from "../../core/error.ts";
@@ -10,27 +10,15 @@ import { whereListed } from "../../policy/listed.ts";
 import { may } from "../../policy/may.ts";
 import type { Bus } from "../../ports/bus/port.ts";
 import { type Db, must } from "../../ports/db/port.ts";
-import { oldestWaiting } from "../../ports/queue/lag.ts";
-import { countCancelled, minutesAgo } from "../../ports/queue/minutes.ts";
-import { publishCancelled } from "../../ports/queue/news.ts";
-import {
-  cancelJob,
-  createJobReads,
-  drainQueue,
-  type Ended,
-  pauseQueue,
-  purgeJobs,
-  retryJobs,
-} from "../../ports/queue/operate.ts";
+import { cancelJob, createJobReads, purgeJobs, retryJobs } from "../../ports/queue/operate.ts";
 import { cancelMessage, JOBS_TOPIC, type Job, WAKE } from "../../ports/queue/port.ts";
 import { reopen } from "../../ports/schedule/runs.ts";
 import { audit } from "../audit/statement.ts";
 import { keep, keepCount } from "../idempotency/store.ts";
+import { tellCancelled } from "./cancelled.ts";
 import { jobPages, type ListedJob, listedColumns } from "./list.ts";
-import { addUp, type Rates, ratesOf } from "./rates.ts";
 import { redactJob } from "./redact.ts";
-import type { DeadJobsRetry, JobsPurge } from "./schema.ts";
-import { createJobsStore, type QueueMinute } from "./store.ts";
+import type { AffectedJobs, DeadJobsRetry, JobsPurge } from "./schema.ts";
 
 export interface JobsDeps {
   db: Db;
@@ -40,32 +28,11 @@ export interface JobsDeps {
 
 export type Jobs = ReturnType<typeof createJobs>;
 
-interface Affected {
-  jobs: number;
-  more: boolean;
-}
-
-export interface QueueState {
-  name: string;
-  pausedAt: string | null;
-  counts: Record<(typeof COUNTED)[number], number>;
-  oldestWaitingMs: number | null;
-  lastMinutes: Rates & { minutes: number };
-}
-
-const COUNTED = ["waiting", "delayed", "active", "retrying", "failed", "cancelled"] as const;
-/** The minute that runs, and those before it. */
-const RATE_MINUTES = 5;
-const MAX_QUEUES = 500;
-/** How many one request drains: 150 to 300 ms of PostgreSQL. */
-const DRAINED = 10_000;
 const ENDED = new Set(["done", "failed", "cancelled"]);
 const entity = (id: string) => ({ type: "Job", id });
-const queueEntity = (id: string) => ({ type: "Queue", id });
 
 export function createJobs({ db, bus }: JobsDeps) {
   const reads = createJobReads(db);
-  const store = createJobsStore(db);
   const page = jobPages(db);
   const columns = listedColumns(db.tables);
 
@@ -80,33 +47,8 @@ export function createJobs({ db, bus }: JobsDeps) {
     return job;
   }
 
-  /** A change by a command, or of a queue, is no commit that a worker's process hears of. */
+  /** A change by a command is no commit that a worker's process hears of. */
   const wake = () => bus.publish(JOBS_TOPIC, WAKE);
-
-  /**
-   * Jobs that wait are in no process whose events would tell of them, so whoever cancels them does. It is done when this is called, and is
-   * answered so: a number that could not be added to the rates is lost, as with a process that dies.
-   */
-  async function tellCancelled(ctx: Context, jobs: readonly Ended[]) {
-    publishCancelled(bus, jobs);
-    await countCancelled(db, ctx.now, jobs).catch(() => {});
-  }
-
-  async function setPaused(ctx: Context, queue: string, pausedAt: string | null): Promise<void> {
-    const before = (await reads.paused()).find((known) => known.queue === queue)?.pausedAt ?? null;
-    if ((before === null) === (pausedAt === null)) return;
-    await db.atomic((tx) => [
-      audit(tx, ctx, {
-        action: pausedAt === null ? "queue.resume" : "queue.pause",
-        entity: queueEntity(queue),
-        before: { pausedAt: before },
-        after: { pausedAt },
-      }),
-      pauseQueue(tx, queue, ctx.now, pausedAt),
-      keep(tx, ctx, undefined),
-    ]);
-    if (pausedAt === null) wake();
-  }
 
   return {
     async list(ctx: Context, input: ListInput): Promise<Page<ListedJob>> {
@@ -164,7 +106,7 @@ export function createJobs({ db, bus }: JobsDeps) {
         keep(tx, ctx, shown(ctx, after)),
       ]);
       bus.publish(JOBS_TOPIC, cancelMessage(id));
-      await tellCancelled(ctx, ended);
+      await tellCancelled({ db, bus }, ctx.now, ended);
       return shown(ctx, after);
     },
 
@@ -176,10 +118,10 @@ export function createJobs({ db, bus }: JobsDeps) {
       ctx: Context,
       name: string,
       { attempts, limit, diedBy = ctx.now }: DeadJobsRetry,
-    ): Promise<Affected> {
+    ): Promise<AffectedJobs> {
       const ids = await reads.dead(name, diedBy, limit);
       if (ids.length === 0) return { jobs: 0, more: false };
-      const answer = (jobs: number): Affected => ({ jobs, more: ids.length === limit });
+      const answer = (jobs: number): AffectedJobs => ({ jobs, more: ids.length === limit });
       const [, , retried] = await db.atomic((tx) => [
         reopen(tx, db.dialect, ids),
         audit(tx, ctx, {
@@ -195,9 +137,9 @@ export function createJobs({ db, bus }: JobsDeps) {
     },
 
     /** Deletes jobs that have ended, oldest first. */
-    async purge(ctx: Context, { state, olderThanS, limit }: JobsPurge): Promise<Affected> {
+    async purge(ctx: Context, { state, olderThanS, limit }: JobsPurge): Promise<AffectedJobs> {
       const before = addMs(ctx.now, -olderThanS * 1000);
-      const answer = (jobs: number): Affected => ({ jobs, more: jobs === limit });
+      const answer = (jobs: number): AffectedJobs => ({ jobs, more: jobs === limit });
       const [, gone] = await db.atomic((tx) => [
         audit(tx, ctx, {
           action: "job.purge",
@@ -208,54 +150,6 @@ export function createJobs({ db, bus }: JobsDeps) {
         keepCount({ db, tx }, ctx, answer, limit),
       ]);
       return answer(gone.length);
-    },
-
-    async queues(ctx: Context): Promise<QueueState[]> {
-      const [counts, paused, waiting, recent] = await Promise.all([
-        reads.counts(),
-        reads.paused(),
-        oldestWaiting(db, ctx.now),
-        store.countsSince(minutesAgo(ctx.now, RATE_MINUTES - 1), ctx),
-      ]);
-      const names = new Set([...counts, ...paused, ...recent].map(({ queue }) => queue));
-      return [...names]
-        .filter((name) => may(ctx.ability, "read", "Queue", { name }))
-        .sort()
-        .slice(0, MAX_QUEUES)
-        .map((name) => {
-          const own = <T extends { queue: string }>(rows: readonly T[]) => rows.filter(({ queue }) => queue === name);
-          return {
-            name,
-            pausedAt: own(paused)[0]?.pausedAt ?? null,
-            counts: Object.fromEntries(
-              COUNTED.map((state) => [
-                state,
-                own(counts).reduce((sum, row) => (row.state === state ? sum + row.count : sum), 0),
-              ]),
-            ) as QueueState["counts"],
-            oldestWaitingMs: own(waiting)[0]?.ms ?? null,
-            lastMinutes: { minutes: RATE_MINUTES, ...ratesOf(addUp(own(recent))) },
-          };
-        });
-    },
-
-    minutes: (ctx: Context, queue: string, input: ListInput): Promise<Page<QueueMinute>> =>
-      store.minutes(queue, input, ctx),
-
-    /** Workers take nothing more of the queue. What runs goes on. A queue that has no jobs yet can be paused. */
-    pause: (ctx: Context, queue: string): Promise<void> => setPaused(ctx, queue, ctx.now),
-    resume: (ctx: Context, queue: string): Promise<void> => setPaused(ctx, queue, null),
-
-    /** Cancels what is not running of the queue. */
-    async drain(ctx: Context, queue: string): Promise<Affected> {
-      const answer = (jobs: number): Affected => ({ jobs, more: jobs === DRAINED });
-      const [, ended] = await db.atomic((tx) => [
-        audit(tx, ctx, { action: "queue.drain", entity: queueEntity(queue) }),
-        drainQueue(tx, db.dialect, queue, ctx.now, "An operator drained its queue.", DRAINED),
-        keepCount({ db, tx }, ctx, answer, DRAINED),
-      ]);
-      await tellCancelled(ctx, ended);
-      return answer(ended.length);
     },
   };
 }
