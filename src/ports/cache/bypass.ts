@@ -2,11 +2,13 @@
 import { type Clock, isWithin, unref } from "../../core/clock.ts";
 import { withTimeout } from "../../core/timeout.ts";
 import type { Log } from "../log/port.ts";
-import type { CacheStore } from "./port.ts";
+import { type CacheStore, WrittenJustNow } from "./port.ts";
 
 export interface BoundedStore {
   read(keys: readonly string[]): Promise<(string | null)[] | null>;
   write(key: string, text: string, keepMs: number): Promise<void>;
+  /** The same for what a load has made: where somebody else has written the key just now, theirs will do. */
+  writeLoaded(key: string, text: string, keepMs: number): Promise<void>;
   add(key: string, text: string, keepMs: number): Promise<string | null>;
   remove(keys: readonly string[]): Promise<void>;
   leases: {
@@ -25,13 +27,16 @@ interface BypassOptions {
   log: Log;
   /** How long the store may take for one command, in milliseconds. */
   timeoutMs: number;
-  /** Whether removals that are owed are tried again without a call. Not on Workers, where a timer ends with its request. */
+  /**
+   * Whether removals that are owed are tried again without a call, and all together. Not on Workers, where a timer ends with its request, and
+   * a request may ask for so much in all: there each call makes up for a few.
+   */
   retries: boolean;
   /** Told of removals that were made up for: until then others have found what was to be gone. */
   onLate: (keys: readonly string[]) => void;
 }
 
-/** After a command that failed, how long no other is tried, so that a slow store does not slow every request. Then one tries. */
+/** After a command has failed, how long no other is tried, so that a slow store does not slow every request. Then one tries. */
 const REST_MS = 1_000;
 const WARN_EVERY_MS = 60_000;
 
@@ -41,6 +46,8 @@ const WARN_EVERY_MS = 60_000;
  * should have removed lives until its own time.
  */
 const MAX_OWED = 10_000;
+/** How many of them a call on Workers makes up for, beside those of its own keys. A request has 1,000 operations there, six at a time. */
+const FEW = 20;
 
 /** One object for each time that a removal is owed: one that is answered late pays for nothing that came to be owed after it. */
 interface Debt {
@@ -66,9 +73,28 @@ export function bypassing(store: CacheStore, options: BypassOptions): BoundedSto
     if (late) payLater();
   }
 
-  async function pay(): Promise<void> {
-    const debts = [...owed];
-    await store.remove(debts.map(([key]) => key));
+  function debtsFor(keys: readonly string[]): [string, Debt][] {
+    if (retries) return [...owed];
+    const wanted = new Set(keys);
+    for (const key of owed.keys())
+      if (wanted.size >= keys.length + FEW) break;
+      else wanted.add(key);
+    return [...wanted].flatMap((key) => {
+      const debt = owed.get(key);
+      return debt ? [[key, debt]] : [];
+    });
+  }
+
+  /** Before the store is asked about these keys. */
+  async function pay(keys: readonly string[]): Promise<void> {
+    const debts = debtsFor(keys);
+    try {
+      await store.remove(debts.map(([key]) => key));
+    } catch (error) {
+      // They stay owed.
+      if (error instanceof WrittenJustNow) return;
+      throw error;
+    }
     const paid = debts.filter(([key, debt]) => owed.get(key) === debt);
     for (const [key] of paid) owed.delete(key);
     const late = paid.filter(([, debt]) => debt.late);
@@ -78,24 +104,24 @@ export function bypassing(store: CacheStore, options: BypassOptions): BoundedSto
   function payLater() {
     if (!retries || !open || retry !== undefined) return;
     const again = async () => {
-      if (owed.size > 0) await attempt(pay);
+      if (owed.size > 0) await attempt(() => pay(none));
       retry = undefined;
       if (owed.size > 0) payLater();
     };
     retry = unref(setTimeout(again, REST_MS));
   }
 
-  async function settled<T>(work: () => Promise<T>): Promise<T> {
-    if (owed.size > 0) await pay();
+  async function settled<T>(keys: readonly string[], work: () => Promise<T>): Promise<T> {
+    if (owed.size > 0) await pay(keys);
     return work();
   }
 
-  async function ask<T>(work: () => Promise<T>): Promise<T | null> {
+  async function ask<T>(keys: readonly string[], work: () => Promise<T>): Promise<T | null> {
     if (failing && isWithin(REST_MS, triedAt, clock.now())) {
       bypassed++;
       return null;
     }
-    return attempt(() => settled(work));
+    return attempt(() => settled(keys, work));
   }
 
   async function attempt<T>(work: () => Promise<T>): Promise<T | null> {
@@ -106,6 +132,7 @@ export function bypassing(store: CacheStore, options: BypassOptions): BoundedSto
       return answer;
     } catch (error) {
       failing = true;
+      triedAt = clock.now();
       bypassed++;
       warn(error);
       return null;
@@ -120,36 +147,54 @@ export function bypassing(store: CacheStore, options: BypassOptions): BoundedSto
     bypassed = 0;
   }
 
+  async function keep(key: string, text: string, keepMs: number, yields: boolean): Promise<void> {
+    // It is replaced in any case, and KV takes but one write of a key at a time.
+    const debt = owed.get(key);
+    owed.delete(key);
+    const written = await ask(none, () =>
+      store.write(key, text, keepMs).then(
+        () => true,
+        (error) => {
+          if (error instanceof WrittenJustNow) return yields && !debt;
+          throw error;
+        },
+      ),
+    );
+    // What was there before is outdated.
+    if (!written) owe([key], true);
+    else if (debt?.late) onLate([key]);
+  }
+
   const { leases } = store;
   return {
-    read: (keys) => ask(() => store.read(keys)),
-    async write(key, text, keepMs) {
-      const written = await ask(async () => {
-        await store.write(key, text, keepMs);
-        return true;
-      });
-      // What was there before is outdated.
-      if (!written) owe([key], true);
-    },
-    add: (key, text, keepMs) => ask(() => store.add(key, text, keepMs)),
+    read: (keys) =>
+      ask(keys, async () => {
+        const texts = await store.read(keys);
+        return keys.map((key, i) => (owed.has(key) ? null : (texts[i] ?? null)));
+      }),
+    write: (key, text, keepMs) => keep(key, text, keepMs, false),
+    writeLoaded: (key, text, keepMs) => keep(key, text, keepMs, true),
+    add: (key, text, keepMs) => ask([key], () => store.add(key, text, keepMs)),
     async remove(keys) {
       owe(keys, false);
-      if ((await ask(async () => true)) === null) owe(keys, true);
+      if ((await ask(keys, async () => true)) === null) owe(keys, true);
     },
     leases: leases
       ? {
-          take: (key, token, leaseMs) => ask(() => leases.take(key, token, leaseMs)),
-          renew: async (key, token, leaseMs) => void (await ask(() => leases.renew(key, token, leaseMs))),
-          fill: (key, token, text, keepMs) => ask(() => leases.fill(key, token, text, keepMs)),
-          clear: (key, token) => ask(() => leases.clear(key, token)),
-          release: async (key, token) => void (await ask(() => leases.release(key, token))),
+          take: (key, token, leaseMs) => ask([key], () => leases.take(key, token, leaseMs)),
+          renew: async (key, token, leaseMs) => void (await ask([key], () => leases.renew(key, token, leaseMs))),
+          fill: (key, token, text, keepMs) => ask([key], () => leases.fill(key, token, text, keepMs)),
+          clear: (key, token) => ask([key], () => leases.clear(key, token)),
+          release: async (key, token) => void (await ask([key], () => leases.release(key, token))),
         }
       : null,
     async close() {
       open = false;
       clearTimeout(retry);
-      if (owed.size > 0) await attempt(pay);
+      if (owed.size > 0) await attempt(() => pay(none));
       await store.close();
     },
   };
 }
+
+const none: readonly string[] = [];

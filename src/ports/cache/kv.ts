@@ -1,6 +1,9 @@
-/** Workers KV: read fast everywhere, written slowly. A write is seen in other places after up to a minute, and keys expire after one at the soonest. */
+/**
+ * Workers KV: read fast everywhere, written slowly. A write is seen in other places after up to a minute, keys expire after one at the soonest,
+ * and a key takes one write a second.
+ */
 import kvDriver, { type KVOptions } from "unstorage/drivers/cloudflare-kv-binding";
-import type { CacheStore } from "./port.ts";
+import { type CacheStore, WrittenJustNow } from "./port.ts";
 import { createTexts } from "./texts.ts";
 
 /** What is used of a KV binding. */
@@ -10,6 +13,17 @@ export interface KvNamespace {
   delete(key: string): Promise<void>;
 }
 
-export const createKvStore = ({ kv }: { kv: KvNamespace }): CacheStore =>
+/** It says so with these words alone. */
+function refused(error: unknown): never {
+  throw String(error).includes("429 Too Many Requests") ? new WrittenJustNow(String(error)) : error;
+}
+
+export function createKvStore({ kv }: { kv: KvNamespace }): CacheStore {
+  const binding: KvNamespace = {
+    get: (key) => kv.get(key),
+    put: (key, value, options) => kv.put(key, value, options).catch(refused),
+    delete: (key) => kv.delete(key).catch(refused),
+  };
   // The driver calls these three and `list`, which nothing here needs.
-  createTexts(kvDriver({ binding: kv as unknown as Exclude<KVOptions["binding"], string | undefined> }));
+  return createTexts(kvDriver({ binding: binding as unknown as Exclude<KVOptions["binding"], string | undefined> }));
+}

@@ -147,6 +147,11 @@ export interface CacheStore {
   close(): Promise<void>;
 }
 
+/** Why a store refuses to write or remove a key: that was done just before. It is well otherwise. */
+export class WrittenJustNow extends Error {
+  override readonly name = "WrittenJustNow";
+}
+
 /** The right of one instance to make the value of a key. It ends by itself, so that an instance that dies holds nobody up. */
 export interface Leases {
   /** Takes the lease if it is free. Answers the token of whoever has it then, and what is kept under the key, as of the same moment. */

@@ -95,7 +95,7 @@ export function createShelf({ clock, memory, store, tags }: ShelfOptions): Shelf
       const keepMs = entry.keptUntil - clock.now();
       if (work.voided || keepMs <= 0) return false;
       let filled: boolean | null = null;
-      if (!store?.leases) await store?.write(storeKey(work.key), encode(json, entry), keepMs);
+      if (!store?.leases) await store?.writeLoaded(storeKey(work.key), encode(json, entry), keepMs);
       else if (lease) filled = await store.leases.fill(storeKey(work.key), lease, encode(json, entry), keepMs);
       if (filled !== false && !work.voided) memory?.put(work.key, entry, trusted(entry), tagState);
       return filled === true;
