@@ -10,15 +10,19 @@ import { createD1Client } from "../ports/db/d1.ts";
 import { createPgDb, type PgClient } from "../ports/db/pg.ts";
 import type { Db } from "../ports/db/port.ts";
 import { createPostgres } from "../ports/db/postgres.ts";
-import { createSqliteDb } from "../ports/db/sqlite.ts";
+import { createSqliteDb, type SqliteClient } from "../ports/db/sqlite.ts";
 import type { WorkerEnv } from "./worker-env.gen.ts";
 
 /** The platform lets a request hold six connections; one is left for what is not the database. */
 const MAX_CONNECTIONS = 5;
+/** The platform lets a request send D1 1,000 statements. What is under way by then needs the rest, and has to be recorded. */
+const MOST_SENT = 700;
 
 interface Scope {
   client: PgClient | null;
   over: boolean;
+  /** How many statements were sent to D1. */
+  sent: number;
   /** What goes on after the answer, and may use the database. */
   pending: Promise<unknown>[];
 }
@@ -27,6 +31,8 @@ export interface WorkerDb {
   db: Db;
   /** Runs the work of one request. `later` gets what is to be finished after the answer, the giving back of connections last. */
   scoped<T>(work: () => T | Promise<T>, later: (promise: Promise<void>) => void): Promise<T>;
+  /** Whether the current request has sent so much that it should begin nothing more. */
+  isSpent(): boolean;
   /** Work of the current request that goes on after its answer. */
   background(work: Promise<unknown>): void;
 }
@@ -39,10 +45,11 @@ function lost(error: unknown): never {
 
 export function openWorkerDb({ database }: Env, { DB }: WorkerEnv): WorkerDb {
   const scopes = new AsyncLocalStorage<Scope>();
+  const isSpent = () => (scopes.getStore()?.sent ?? 0) >= MOST_SENT;
   const background = (work: Promise<unknown>) => void scopes.getStore()?.pending.push(work);
 
   async function scoped<T>(work: () => T | Promise<T>, later: (promise: Promise<void>) => void): Promise<T> {
-    const scope: Scope = { client: null, over: false, pending: [] };
+    const scope: Scope = { client: null, over: false, sent: 0, pending: [] };
     try {
       return await scopes.run(scope, work);
     } finally {
@@ -54,7 +61,13 @@ export function openWorkerDb({ database }: Env, { DB }: WorkerEnv): WorkerDb {
   }
 
   const { url } = database;
-  if (url.engine === "d1" && DB) return { db: createSqliteDb("d1", createD1Client(DB)), scoped, background };
+  if (url.engine === "d1" && DB) {
+    const count = (statements: number) => {
+      const scope = scopes.getStore();
+      if (scope) scope.sent += statements;
+    };
+    return { db: createSqliteDb("d1", counted(createD1Client(DB), count)), scoped, isSpent, background };
+  }
   if (url.engine !== "postgres") throw new Error(`${url.engine} cannot be reached from a Worker`);
   const { poolSize, statementTimeoutMs, idleTimeoutS } = database;
   const options = { url: url.url.reveal(), statementTimeoutMs, idleTimeoutS };
@@ -73,8 +86,20 @@ export function openWorkerDb({ database }: Env, { DB }: WorkerEnv): WorkerDb {
       Promise.reject(new Error("Workers do not migrate: `bun run db:migrate` does, before a deployment")),
     async close() {},
   };
-  return { db: createPgDb({ engine: "postgres", primary }), scoped, background };
+  return { db: createPgDb({ engine: "postgres", primary }), scoped, isSpent, background };
 }
+
+const counted = (client: SqliteClient, count: (statements: number) => void): SqliteClient => ({
+  ...client,
+  all(text, params) {
+    count(1);
+    return client.all(text, params);
+  },
+  batch(steps) {
+    count(steps.length);
+    return client.batch(steps);
+  },
+});
 
 async function end(scope: Scope): Promise<void> {
   scope.over = true;

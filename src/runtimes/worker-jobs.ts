@@ -1,6 +1,6 @@
 /**
  * Jobs on Workers, where nothing lives between invocations. Each invocation that runs jobs is a worker of its own, with a lease that it gives
- * up at its end, and takes no longer than the platform lets it:
+ * up at its end, and takes no longer, and asks no more of D1, than the platform lets it:
  *
  * - a request that has enqueued (`watched`): after its answer ids go to the queue; where there is none, the jobs run right there;
  * - the queue (`deliver`): the jobs of a batch run;
@@ -33,6 +33,8 @@ interface WorkerJobsOptions {
   log: Log;
   limits: Limits;
   concurrency: number;
+  /** Whether the current invocation has asked so much of the database that it should begin nothing more. */
+  isSpent(): boolean;
   /** Work of the current invocation that goes on after its answer. */
   background(work: Promise<unknown>): void;
 }
@@ -57,7 +59,7 @@ interface Seen {
 }
 
 export function createWorkerJobs(options: WorkerJobsOptions) {
-  const { db, store, handlers, dispatch, events, clock, log, background } = options;
+  const { db, store, handlers, dispatch, events, clock, log, isSpent, background } = options;
   const { carrier } = dispatch;
   const isAllCarried = carrier !== null && handlers.every(({ type }) => isCarried(type));
   const marks = new AsyncLocalStorage<{ enqueued: boolean }>();
@@ -102,7 +104,7 @@ export function createWorkerJobs(options: WorkerJobsOptions) {
   }
 
   async function run(worker: Worker, isOver: () => boolean): Promise<void> {
-    while ((await worker.runOnce()) > 0 && !isOver());
+    while ((await worker.runOnce()) > 0 && !isOver() && !isSpent());
   }
 
   async function handOver(): Promise<void> {

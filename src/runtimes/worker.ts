@@ -98,7 +98,7 @@ async function build(bindings: Bindings): Promise<Built | null> {
     const env = parseEnv(bindings, "worker");
     const log = createConsoleLog({ level: env.log.level });
     for (const warning of env.warnings) log.warn({}, warning);
-    const { db, scoped, background } = openWorkerDb(env, bindings);
+    const { db, scoped, isSpent, background } = openWorkerDb(env, bindings);
     const bus = createMemoryBus({ log });
     const scheduler = createScheduler({ db, clock, log, schedules });
     const auditKeys = env.audit.keys && (await importKeys(env.audit.keys.reveal()));
@@ -141,6 +141,7 @@ async function build(bindings: Bindings): Promise<Built | null> {
       log,
       limits: deps.limits,
       concurrency: env.jobs.concurrency,
+      isSpent,
       background,
     });
     // One for each invocation, as it waits for what it began.

@@ -13,10 +13,11 @@ import { createJobStore } from "../../src/ports/queue/store.ts";
 import { openWorkerDb } from "../../src/runtimes/worker-db.ts";
 import type { WorkerEnv } from "../../src/runtimes/worker-env.gen.ts";
 import { createWorkerJobs } from "../../src/runtimes/worker-jobs.ts";
+import { metered, meteredD1 } from "./metered-d1.ts";
 
 const task = defineJob({
   name: "test.task",
-  input: z.object({ failures: z.number().default(0), children: z.number().default(0) }),
+  input: z.object({ failures: z.number().default(0), children: z.number().default(0), ms: z.number().default(0) }),
   retry: { attempts: 3, delayMs: () => 1000 },
 });
 
@@ -32,7 +33,8 @@ let built: ReturnType<typeof build> | undefined;
 function build(bindings: Bindings) {
   const env = parseEnv(bindings, "worker");
   const log = createConsoleLog({ level: "warn" });
-  const { db, scoped, background } = openWorkerDb(env, bindings);
+  const { DB } = bindings;
+  const { db, scoped, isSpent, background } = openWorkerDb(env, { ...bindings, ...(DB && { DB: meteredD1(DB) }) });
   const store = createJobStore(db);
   const queue = createQueue({ db, clock });
   const { JOBS } = bindings;
@@ -43,8 +45,9 @@ function build(bindings: Bindings) {
     });
   const ran = (id: string) => runs.set(id, (runs.get(id) ?? 0) + 1);
   const handlers = [
-    handle(task, async ({ failures, children }, { jobId, attempt }) => {
+    handle(task, async ({ failures, children, ms }, { jobId, attempt }) => {
       ran(jobId);
+      if (ms > 0) await new Promise((resolve) => setTimeout(resolve, ms));
       if (attempt <= failures) throw new Error(`attempt ${attempt}`);
       for (let i = 0; i < children; i++) await queue.add(task, {});
     }),
@@ -60,6 +63,7 @@ function build(bindings: Bindings) {
     log,
     limits: createDatabaseLimits({ db }),
     concurrency: 5,
+    isSpent,
     background,
   });
 
@@ -96,14 +100,14 @@ const later = (invocation: Invocation) => (promise: Promise<unknown>) => invocat
 export default {
   fetch(request: Request, bindings: Bindings, invocation: Invocation): Promise<Response> {
     const { jobs, scoped, answer } = of(bindings);
-    return scoped(() => jobs.watched(() => answer(request)), later(invocation));
+    return metered(() => scoped(() => jobs.watched(() => answer(request)), later(invocation)));
   },
   scheduled(_: unknown, bindings: Bindings, invocation: Invocation): Promise<void> {
     const { jobs, scoped } = of(bindings);
-    return scoped(() => jobs.drain(), later(invocation));
+    return metered(() => scoped(() => jobs.drain(), later(invocation)));
   },
   queue(batch: QueueBatch, bindings: Bindings, invocation: Invocation): Promise<void> {
     const { jobs, scoped } = of(bindings);
-    return scoped(() => jobs.deliver(batch), later(invocation));
+    return metered(() => scoped(() => jobs.deliver(batch), later(invocation)));
   },
 };

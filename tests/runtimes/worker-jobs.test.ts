@@ -98,6 +98,33 @@ for (const { engine, queue } of settings) {
   });
 }
 
+test("an invocation stops before it has used up what D1 lets it send, and the next ones go on: each job runs once", async () => {
+  const worker = await startWorker({ database: "d1", main });
+  try {
+    const query: Query = (text) => worker.query(text);
+    const { ask, add } = client(() => worker, query);
+    const ids: string[] = [];
+    for (let i = 0; i < 3; i++)
+      ids.push(
+        ...(await add(
+          Array.from({ length: 400 }, () => ({ ms: 20 })),
+          { delayMs: 3_600_000 },
+        )),
+      );
+    await query("update jobs set run_at = created_at");
+    const left = async () => (await query("select id from jobs where state <> 'done'")).length;
+    let ticks = 0;
+    for (; (await left()) > 0 && ticks < 20; ticks++) await worker.tick();
+    expect(ticks).toBeGreaterThan(1);
+    const { runs } = await ask({ ask: "runs" });
+    expect(ids.filter((id) => runs[id] !== 1)).toEqual([]);
+    expect(await query("select id from jobs where attempt > 1")).toEqual([]);
+    expect(await worker.logs()).toEqual([]);
+  } finally {
+    await worker.stop();
+  }
+}, 60_000);
+
 describe("a queue", () => {
   let worker: Worker;
   const { ask, add, job, until } = client(
