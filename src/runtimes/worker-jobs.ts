@@ -85,7 +85,7 @@ export function createWorkerJobs(options: WorkerJobsOptions) {
       if (event.kind === "retried") again.set(event.id, event.runAt);
       events.emit(event);
     });
-    const minutes = createJobMinutes({ db, events: heard, log, timer: false });
+    const minutes = createJobMinutes({ db, events: heard, log });
     const worker = createWorker({ ...options, ...own, events: heard });
     let isOver = false;
     let timer: ReturnType<typeof setTimeout> | undefined;

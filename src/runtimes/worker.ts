@@ -49,6 +49,10 @@ interface Built extends Pick<WorkerDb, "scoped" | "background"> {
   log: Log;
 }
 
+/** How long the cron trigger waits for jobs before it looks for alerts. */
+const ALERTS_AFTER_MS = 5_000;
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
 /** An isolate has one environment for as long as it lives. Null: the app could not be built of it, which was logged. */
 let built: Built | null | undefined;
 
@@ -73,8 +77,11 @@ export default {
     await scoped(
       async () => {
         await scheduler.tick().catch((err) => log.warn({ err }, "the schedules could not be looked after"));
-        await jobs.drain();
+        const drained = jobs.drain();
+        // After most jobs, which would seem to wait for too long, and not after those that take minutes.
+        await Promise.race([drained, pause(ALERTS_AFTER_MS)]);
         await watchAlerts().catch((err) => log.warn({ err }, "alerts could not be looked for"));
+        await drained;
       },
       (promise) => invocation.waitUntil(promise),
     );
