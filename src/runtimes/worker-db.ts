@@ -46,16 +46,14 @@ function lost(error: unknown): never {
 export function openWorkerDb({ database }: Env, { DB }: WorkerEnv): WorkerDb {
   const scopes = new AsyncLocalStorage<Scope>();
   const isSpent = () => (scopes.getStore()?.sent ?? 0) >= MOST_SENT;
-  const background = (work: Promise<unknown>) => void scopes.getStore()?.pending.push(work);
+  const background = (work: Promise<unknown>) => void scopes.getStore()?.pending.push(work.catch(() => {}));
 
   async function scoped<T>(work: () => T | Promise<T>, later: (promise: Promise<void>) => void): Promise<T> {
     const scope: Scope = { client: null, over: false, sent: 0, pending: [] };
     try {
       return await scopes.run(scope, work);
     } finally {
-      const wait = scope.pending.length > 0;
-      if (wait) later(Promise.allSettled(scope.pending).then(() => end(scope)));
-      else if (scope.client) later(end(scope));
+      if (scope.pending.length > 0 || scope.client) later(end(scope));
       else scope.over = true;
     }
   }
@@ -102,6 +100,8 @@ const counted = (client: SqliteClient, count: (statements: number) => void): Sql
 });
 
 async function end(scope: Scope): Promise<void> {
+  // There may come to be more of it on the way.
+  for (const work of scope.pending) await work;
   scope.over = true;
   await scope.client?.close();
 }

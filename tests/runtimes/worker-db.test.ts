@@ -6,7 +6,7 @@ import { openWorkerDb } from "../../src/runtimes/worker-db.ts";
 import { ownDatabase, serverAnswers } from "../helpers/postgres.ts";
 
 describe.if(await serverAnswers())("a request of a Worker on PostgreSQL", () => {
-  test("keeps its connection for the work that it leaves behind, and gives it back after that", async () => {
+  test("keeps its connection for the work that it leaves behind, and what that leaves behind, and gives it back after that", async () => {
     const own = await ownDatabase();
     const settings = {
       NODE_ENV: "test",
@@ -22,7 +22,18 @@ describe.if(await serverAnswers())("a request of a Worker on PostgreSQL", () => 
 
     await scoped(async () => {
       await db.ping();
-      background(answered.promise.then(() => db.ping()).then(() => order.push("refreshed")));
+      background(
+        answered.promise.then(() => {
+          order.push("ran");
+          // As a job does that is given a stale value.
+          background(
+            db
+              .ping()
+              .then(() => db.ping())
+              .then(() => order.push("refreshed")),
+          );
+        }),
+      );
       // Nobody waits for this one.
       late = answered.promise.then(() => Promise.all(afterwards)).then(() => db.ping());
       late.catch(() => {});
@@ -30,7 +41,7 @@ describe.if(await serverAnswers())("a request of a Worker on PostgreSQL", () => 
     }, later);
     answered.resolve();
     await Promise.all(afterwards);
-    expect(order).toEqual(["answered", "refreshed", "given back"]);
+    expect(order).toEqual(["answered", "ran", "refreshed", "given back"]);
     await expect(late).rejects.toMatchObject({ code: "unavailable" });
     await own.drop();
   });
