@@ -37,7 +37,9 @@ export function parseEnv(record: Record<string, unknown>, platform: Platform = "
     const text = textOf(record[name]) ?? (name === "NODE_ENV" ? mode : own) ?? undefined;
     texts[name] = text;
     const parsed = schema.safeParse(text);
-    if (text === undefined && (!parsed.success || (required && mode === "production")))
+    if (text === undefined && name === "DATABASE_URL" && platform === "worker")
+      faults.push({ name, expected: "the binding DB or HYPERDRIVE, or a value: d1: | postgres://…" });
+    else if (text === undefined && (!parsed.success || (required && mode === "production")))
       faults.push({ name, expected: `a value${required ? ` ${required}` : ""}: ${setting.expects}` });
     else if (parsed.success) values[name] = parsed.data;
     else faults.push({ name, expected: setting.expects });

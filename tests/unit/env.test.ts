@@ -400,6 +400,9 @@ describe("on Workers", () => {
 
   test("there is no other default, and nothing on a disk", () => {
     expect(faultsOf({ ...base }, "worker")).toEqual(["DATABASE_URL"]);
+    expect(() => worker({})).toThrow(
+      "DATABASE_URL: expected the binding DB or HYPERDRIVE, or a value: d1: | postgres://…",
+    );
     expect(faultsOf({ ...base, DATABASE_URL: "sqlite:x.db" }, "worker")).toEqual(["DATABASE_URL"]);
     expect(faultsOf({ ...base, DATABASE_URL: "d1:", HYPERDRIVE }, "worker")).toEqual(["DATABASE_URL"]);
   });
