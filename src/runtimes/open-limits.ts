@@ -1,4 +1,5 @@
 import type { Clock } from "../core/clock.ts";
+import { reconnectOnError } from "../core/redis.ts";
 import type { Env } from "../env.ts";
 import type { Check } from "../modules/health/service.ts";
 import type { Db } from "../ports/db/port.ts";
@@ -25,6 +26,7 @@ export async function openLimits(env: Env, { db, clock, log }: { db: Db; clock: 
       enableOfflineQueue: false,
       maxRetriesPerRequest: 0,
       connectTimeout: 2000,
+      reconnectOnError,
     });
     // Every failed command is reported by its caller; without a listener the client would print the connection's errors too.
     redis.on("error", () => {});

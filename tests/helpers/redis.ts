@@ -19,3 +19,28 @@ export async function redisAnswers(): Promise<boolean> {
     client.disconnect();
   }
 }
+
+/** A server of its own, to be broken; null where there is no program for one. */
+export async function startRedis(): Promise<{ url: string; port: number; stop(): Promise<void> } | null> {
+  const program = Bun.which("redis-server");
+  if (!program) return null;
+  const free = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  const { port } = free;
+  free.stop();
+  const server = Bun.spawn([program, "--port", String(port), "--save", "", "--bind", "127.0.0.1"], {
+    stdio: ["ignore", "ignore", "ignore"],
+  });
+  const url = `redis://127.0.0.1:${port}`;
+  const client = new Redis(url, { retryStrategy: () => 20 });
+  client.on("error", () => {});
+  await client.ping();
+  client.disconnect();
+  return {
+    url,
+    port,
+    async stop() {
+      server.kill();
+      await server.exited;
+    },
+  };
+}

@@ -4,6 +4,7 @@
  */
 import type { Redis } from "ioredis";
 import redisDriver from "unstorage/drivers/redis";
+import { reconnectOnError } from "../../core/redis.ts";
 import type { CacheStore } from "./port.ts";
 import { createTexts, encodedKey } from "./texts.ts";
 
@@ -21,6 +22,7 @@ const CLIENT = {
   commandTimeout: 1_000,
   socketTimeout: 2_000,
   retryStrategy: (times: number) => Math.min(50 * times, 1_000),
+  reconnectOnError,
 };
 
 /** KEYS: the entry, its lease. ARGV: the token, and what else the operation needs. Each is run by Redis alone. */

@@ -10,6 +10,7 @@
 import { Queue, Worker } from "bullmq";
 import type { Redis, RedisOptions } from "ioredis";
 import { hasCode, unavailable } from "../../core/error.ts";
+import { reconnectOnError } from "../../core/redis.ts";
 import { withTimeout } from "../../core/timeout.ts";
 import type { Log } from "../log/port.ts";
 import type { Carrier, Consumer, DueJob } from "./port.ts";
@@ -31,6 +32,7 @@ export const clientOptions = {
   connectTimeout: 2000,
   socketTimeout: 10_000,
   retryStrategy: (times) => Math.min(50 * 2 ** times, 2000),
+  reconnectOnError,
 } satisfies RedisOptions;
 
 const NAME = "jobs";
