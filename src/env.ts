@@ -181,7 +181,7 @@ const reachable = (host: string) =>
   host === "0.0.0.0" || host === "::" ? "localhost" : host.includes(":") ? `[${host}]` : host;
 
 /** Settings with these prefixes are ours alone; a near miss there would otherwise be ignored in silence. */
-const watched = /^(?:ALERT|AUDIT|DATABASE|LIMIT|JWT|CACHE)_/;
+const watched = /^(?:ALERT|AUDIT|DATABASE|LIMIT|JOBS?|JWT|CACHE)_/;
 
 function misspellings(names: readonly string[]): string[] {
   const known = settings.map((setting) => setting.name);

@@ -471,10 +471,11 @@ describe("on Workers", () => {
 
 describe("names", () => {
   test("a near miss is reported with what was probably meant", () => {
-    expect(parseEnv({ DATABASE_ULR: "x", LIMIT_LOGINS: "x", JWT_KEY: "x" }).warnings).toEqual([
+    expect(parseEnv({ DATABASE_ULR: "x", LIMIT_LOGINS: "x", JWT_KEY: "x", JOBS_CONCURRENCY: "x" }).warnings).toEqual([
       "DATABASE_ULR is not a setting; did you mean DATABASE_URL?",
       "LIMIT_LOGINS is not a setting; did you mean LIMIT_LOGIN?",
       "JWT_KEY is not a setting; did you mean JWT_KEYS?",
+      "JOBS_CONCURRENCY is not a setting; did you mean JOB_CONCURRENCY?",
     ]);
   });
 
