@@ -13,10 +13,11 @@ import { createSealing } from "../src/modules/audit/sealing.ts";
 import { createVerifier, type Report } from "../src/modules/audit/verify.ts";
 import { importPublicKeys, type KeySet } from "../src/modules/auth/keys.ts";
 import { openAuditKeys } from "../src/runtimes/open-audit.ts";
+import { nameOf } from "../src/runtimes/open-db.ts";
 import { flag, readArgs, text, type Wrong, wrongUse } from "./args.ts";
 import { commandContext } from "./context.ts";
 import { openD1 } from "./d1.ts";
-import { causesOf, nameOf, readEnv, refuseEmpty, withDb } from "./open.ts";
+import { causesOf, readEnv, refuseEmpty, withDb } from "./open.ts";
 
 const HELP = `The audit trail: takes it out, checks it, proves single entries, and gives up what is old.
 

@@ -7,8 +7,9 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { d1Migrations } from "../src/ports/db/d1-migrations.ts";
 import { checkSchema, migrate } from "../src/ports/db/migrate.ts";
+import { nameOf } from "../src/runtimes/open-db.ts";
 import { flag, plainArgs } from "./args.ts";
-import { nameOf, readEnv, withDb } from "./open.ts";
+import { readEnv, withDb } from "./open.ts";
 
 const HELP = `Brings the database that DATABASE_URL names up to date.
 

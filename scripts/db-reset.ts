@@ -9,8 +9,9 @@ import { systemClock } from "../src/core/clock.ts";
 import { migrate } from "../src/ports/db/migrate.ts";
 import type { Dialect, RunScript } from "../src/ports/db/port.ts";
 import { createNativePasswords } from "../src/ports/passwords/native.ts";
+import { nameOf } from "../src/runtimes/open-db.ts";
 import { flag, plainArgs } from "./args.ts";
-import { fail, nameOf, readEnv, withDb } from "./open.ts";
+import { fail, readEnv, withDb } from "./open.ts";
 
 const HELP = `Drops everything in the database that DATABASE_URL names, then migrates and seeds it. It refuses in production.
 

@@ -10,9 +10,10 @@ import { seed } from "../db/seed.ts";
 import { systemClock } from "../src/core/clock.ts";
 import { EnvError, parseEnv } from "../src/env.ts";
 import { createNativePasswords } from "../src/ports/passwords/native.ts";
+import { nameOf } from "../src/runtimes/open-db.ts";
 import { flag, plainArgs, text } from "./args.ts";
 import { adminSql } from "./d1-seed.ts";
-import { fail, nameOf, readEnv, withDb } from "./open.ts";
+import { fail, readEnv, withDb } from "./open.ts";
 import { runWrangler } from "./wrangler.ts";
 
 const HELP = `Writes what ADMIN_EMAIL, ADMIN_PASSWORD and SEED ask for, as the server does at its start.

@@ -6,8 +6,9 @@ import { busCapabilities } from "../src/ports/bus/port.ts";
 import { createConsoleLog } from "../src/ports/log/console.ts";
 import { type JobNews, watchJobs } from "../src/ports/queue/news.ts";
 import { openBus } from "../src/runtimes/open-bus.ts";
+import { nameOf } from "../src/runtimes/open-db.ts";
 import { type JobInput, parsed } from "./jobs-input.ts";
-import { fail, nameOf } from "./open.ts";
+import { fail } from "./open.ts";
 import { count } from "./print.ts";
 
 /** Of the bus to connect. */

@@ -5,11 +5,12 @@ import { createQueues } from "../src/modules/jobs/queues.ts";
 import { createJobs } from "../src/modules/jobs/service.ts";
 import { createConsoleLog } from "../src/ports/log/console.ts";
 import { openBus } from "../src/runtimes/open-bus.ts";
+import { nameOf } from "../src/runtimes/open-db.ts";
 import { readArgs } from "./args.ts";
 import { commandContext } from "./context.ts";
 import { commands } from "./jobs-commands.ts";
 import { jobInput, type Option, options, wrong } from "./jobs-input.ts";
-import { nameOf, readEnv, withDb } from "./open.ts";
+import { readEnv, withDb } from "./open.ts";
 
 const HELP = `Looks after jobs and queues, in the database that DATABASE_URL names.
 

@@ -1,11 +1,11 @@
 /** What the database commands begin with: the environment, as the server reads it, and its database. */
 import process from "node:process";
-import { type SQL, sql } from "drizzle-orm";
 import { type Env, EnvError, parseEnv } from "../src/env.ts";
-import type { Builders, Db, Dialect } from "../src/ports/db/port.ts";
+import { isMigrated } from "../src/ports/db/migrate.ts";
+import type { Db } from "../src/ports/db/port.ts";
 import { bunDrivers } from "../src/runtimes/bun-drivers.ts";
 import { readOwnEnvironment } from "../src/runtimes/dotenv.ts";
-import { openDb } from "../src/runtimes/open-db.ts";
+import { nameOf, openDb } from "../src/runtimes/open-db.ts";
 
 export function readEnv(): Env {
   try {
@@ -39,24 +39,7 @@ export async function withDb(env: Env, command: (db: Db) => Promise<void>, optio
 
 /** Before a statement fails on a table that is not there, and before anything is printed. */
 export async function refuseEmpty(db: Db, name: string, remedy: string): Promise<void> {
-  const [ledger] = await db.all(db.prepare(ledgerIn(LEDGERS[db.dialect]))(), { fresh: true });
-  if (!ledger) throw new Error(`${name[0]?.toUpperCase()}${name.slice(1)} is not migrated: ${remedy}.`);
-}
-
-const LEDGERS: Record<Dialect, SQL> = {
-  pg: sql`(select to_regclass('hearth_ledger')::text as name) as ledger`,
-  sqlite: sql`(select name from sqlite_master where name = 'hearth_ledger') as ledger`,
-};
-const ledgerIn = (from: SQL) => (q: Builders) =>
-  q.select({ name: sql<string>`name` }).from(from).where(sql`name is not null`);
-
-/** The database as a person knows it, without a password. */
-export function nameOf({ url }: Env["database"]): string {
-  if (url.engine === "pglite") return url.dir === null ? "PGlite in memory" : `the PGlite directory ${url.dir}`;
-  if (url.engine === "sqlite") return `the SQLite file ${url.file}`;
-  if (url.engine === "d1") return "D1";
-  const { host, pathname } = new URL(url.url.reveal());
-  return `the PostgreSQL database ${pathname.slice(1)} at ${host}`;
+  if (!(await isMigrated(db))) throw new Error(`${name[0]?.toUpperCase()}${name.slice(1)} is not migrated: ${remedy}.`);
 }
 
 export function fail(message: string, exitCode = 1): never {

@@ -1,14 +1,6 @@
+import { CannotStart } from "../core/cannot-start.ts";
 import type { Env } from "../env.ts";
 import type { Fetch, Runtime, Server } from "./process.ts";
-
-/** The port could not be opened, for a reason that one setting is about. Its message is for whoever starts the service. */
-export class CannotListen extends Error {
-  readonly code: string;
-  constructor(code: string, message: string) {
-    super(message);
-    this.code = code;
-  }
-}
 
 type Place = Pick<Env, "host" | "port">;
 
@@ -30,6 +22,6 @@ export async function listen(runtime: Runtime, fetch: Fetch, env: Env): Promise<
     return await runtime.serve(fetch, env);
   } catch (error) {
     const code = String((error as { code?: unknown }).code);
-    throw reasons[code] ? new CannotListen(code, reasons[code](env)) : error;
+    throw reasons[code] ? new CannotStart(reasons[code](env), code) : error;
   }
 }

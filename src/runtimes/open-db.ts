@@ -1,5 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
+import { CannotStart } from "../core/cannot-start.ts";
 import type { Env } from "../env.ts";
 import { createPgDb, type PgClient } from "../ports/db/pg.ts";
 import type { Db } from "../ports/db/port.ts";
@@ -12,8 +13,27 @@ export interface Drivers {
   openPostgres: () => Promise<(options: PostgresOptions) => PgClient>;
 }
 
-/** Opens the engine that the environment chose, and loads no other. */
-export async function openDb(database: Env["database"], { openSqlite, openPostgres }: Drivers): Promise<Db> {
+/** Opens the engine that the environment chose, and loads no other. What is on a disk may refuse itself; a server is asked later. */
+export async function openDb(database: Env["database"], drivers: Drivers): Promise<Db> {
+  try {
+    return await open(database, drivers);
+  } catch (error) {
+    if (error instanceof CannotStart) throw error;
+    const { message, name, errno } = error as Error & { errno?: number };
+    throw new CannotStart(`DATABASE_URL: ${nameOf(database)} cannot be opened: ${message || `${name} ${errno}`}`);
+  }
+}
+
+/** The database as a person knows it, without a password. */
+export function nameOf({ url }: Env["database"]): string {
+  if (url.engine === "pglite") return url.dir === null ? "PGlite in memory" : `the PGlite directory ${url.dir}`;
+  if (url.engine === "sqlite") return `the SQLite file ${url.file}`;
+  if (url.engine === "d1") return "D1";
+  const { host, pathname } = new URL(url.url.reveal());
+  return `the PostgreSQL database ${pathname.slice(1)} at ${host}`;
+}
+
+async function open(database: Env["database"], { openSqlite, openPostgres }: Drivers): Promise<Db> {
   const { url } = database;
   if (url.engine === "pglite") {
     const { createPglite } = await import("../ports/db/pglite.ts");
@@ -29,12 +49,12 @@ export async function openDb(database: Env["database"], { openSqlite, openPostgr
   }
   if (url.engine !== "postgres") throw new Error("D1 is reached by a binding, on Workers alone");
   const connect = await openPostgres();
-  const open = (secret: { reveal(): string }) =>
+  const reach = (secret: { reveal(): string }) =>
     connect({
       url: secret.reveal(),
       poolSize: database.poolSize,
       statementTimeoutMs: database.statementTimeoutMs,
       idleTimeoutS: database.idleTimeoutS,
     });
-  return createPgDb({ engine: "postgres", primary: open(url.url), replicas: database.replicas.map(open) });
+  return createPgDb({ engine: "postgres", primary: reach(url.url), replicas: database.replicas.map(reach) });
 }

@@ -1,6 +1,7 @@
 /** What Bun and Node have in common: from the environment to a serving app. The two differ in a `Runtime` of a few lines. */
 import process from "node:process";
 import { createApp } from "../app.ts";
+import { CannotStart } from "../core/cannot-start.ts";
 import { systemClock } from "../core/clock.ts";
 import type { Hmac } from "../core/hmac.ts";
 import type { Deps } from "../deps.ts";
@@ -15,7 +16,7 @@ import { createWork, type Work } from "../work.ts";
 import { refuseArguments } from "./arguments.ts";
 import { assets } from "./assets.ts";
 import { readOwnEnvironment } from "./dotenv.ts";
-import { CannotListen, listen } from "./listen.ts";
+import { listen } from "./listen.ts";
 import { openAlerts } from "./open-alerts.ts";
 import { openAnchors } from "./open-anchors.ts";
 import { openAuditKeys } from "./open-audit.ts";
@@ -54,7 +55,7 @@ export async function start(runtime: Runtime): Promise<void> {
   for (const warning of env.warnings) log.warn({}, warning);
   await run(runtime, env, log).catch(async (err) => {
     // What has been opened by then, connections among it, would keep the process alive.
-    if (err instanceof CannotListen) log.error({ code: err.code }, `the start failed: ${err.message}`);
+    if (err instanceof CannotStart) log.error(err.code ? { code: err.code } : {}, `the start failed: ${err.message}`);
     else log.error({ err }, "the start failed");
     await log.flush();
     process.exit(1);

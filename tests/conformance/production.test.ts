@@ -7,6 +7,7 @@ import { build } from "../../scripts/build.ts";
 import { createClient } from "../helpers/client.ts";
 import { temporaryFolder } from "../helpers/databases.ts";
 import { nodes } from "../helpers/nodes.ts";
+import { databaseUrl, serverAnswers } from "../helpers/postgres.ts";
 import { commandOf, processRuntimes, type Server, startServer } from "../helpers/server.ts";
 import { openStore, type Store } from "../helpers/store.ts";
 import { environment, settings } from "./settings.ts";
@@ -22,6 +23,13 @@ const bad = {
   ADMIN_PASSWORD: "changeme-secret",
   DATABASE_URL: "mysql://root:hunter2@127.0.0.1/app",
 };
+
+const postgres = await serverAnswers();
+const linesOf = (output: string): Record<string, unknown>[] =>
+  output
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
 
 const built = temporaryFolder();
 beforeAll(() => build(built.path), LIMIT_MS);
@@ -114,20 +122,56 @@ for (const runtime of processRuntimes) {
         () => ({ PORT: "0", HOST: "999.1.1.1" }),
         /^the start failed: HOST: 999\.1\.1\.1 is no address of this machine$/,
       ],
+      [
+        "a database file where none can be",
+        () => ({ PORT: "0", DATABASE_URL: `sqlite:${built.path}/server.js/data.db` }),
+        /^the start failed: DATABASE_URL: the SQLite file \S+ cannot be opened: \S/,
+      ],
+      [
+        "a database that nobody has migrated",
+        () => ({ PORT: "0", DATABASE_MIGRATE: "false" }),
+        /^the start failed: the SQLite file :memory: is not migrated: run `bun run db:migrate`, or set DATABASE_MIGRATE=true$/,
+      ],
     ] as const) {
       test(
         `${what} ends the start with one line that says so`,
         () => {
-          const { status, stdout } = run({ ...production, ...place(), DATABASE_URL: "sqlite::memory:" });
+          const { status, stdout } = run({ ...production, DATABASE_URL: "sqlite::memory:", ...place() });
           expect(status).toBe(1);
-          const lines = stdout.trim().split("\n");
-          const errors = lines.map((line) => JSON.parse(line)).filter(({ level }) => level === "error");
+          const errors = linesOf(stdout).filter(({ level }) => level === "error");
           expect(errors).toEqual([expect.objectContaining({ msg: expect.stringMatching(reason) })]);
           expect(errors[0]).not.toHaveProperty("err");
         },
         LIMIT_MS,
       );
     }
+
+    test.skipIf(!postgres)("a server that has no such database ends the start with one line that says so", () => {
+      const DATABASE_URL = databaseUrl("nobody-has-made-this");
+      const { status, stdout } = run({ ...production, PORT: "0", DATABASE_URL });
+      expect(status).toBe(1);
+      const errors = linesOf(stdout).filter(({ level }) => level === "error");
+      const msg = 'the start failed: DATABASE_URL: database "nobody-has-made-this" does not exist';
+      expect(errors).toEqual([expect.objectContaining({ msg })]);
+      expect(errors[0]).not.toHaveProperty("err");
+    });
+
+    test("a database server that is away is waited for, and each try is one line with its reason", async () => {
+      const known = commandOf(runtime, built.path);
+      const [command = "", ...args] = "command" in known ? known.command : [];
+      const env = { ...production, PORT: "0", BUS: "memory", DATABASE_URL: "postgres://app:hunter2@127.0.0.1:1/app" };
+      const started = Bun.spawn([command, ...args], { cwd: "/", env: { PATH: process.env.PATH ?? "", ...env } });
+      setTimeout(() => started.kill("SIGTERM"), 1500);
+      const output = await new Response(started.stdout).text();
+      expect(await started.exited).toBe(0);
+      const tries = linesOf(output).filter(({ retryInMs }) => retryInMs !== undefined);
+      expect(tries.length).toBeGreaterThan(1);
+      const msg = "the PostgreSQL database app at 127.0.0.1:1 does not answer yet";
+      for (const one of tries)
+        expect(one).toMatchObject({ level: "warn", msg, reason: expect.stringMatching(/connect/i) });
+      for (const one of tries) expect(one).not.toHaveProperty("err");
+      expect(output).not.toContain("hunter2");
+    });
 
     test("it starts with no argument: --help tells so, and another is refused", () => {
       const help = run(production, "--help");

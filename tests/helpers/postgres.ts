@@ -27,6 +27,13 @@ export async function serverAnswers(): Promise<boolean> {
   }
 }
 
+/** The address of a database on the server, whether it is there or not. */
+export function databaseUrl(name: string): string {
+  const url = new URL(serverUrl);
+  url.pathname = `/${name}`;
+  return url.href;
+}
+
 /** It orders text as a dictionary does, where the server can (PostgreSQL 15, with ICU): no answer may depend on that. */
 const OF_A_LANGUAGE = "template template0 locale_provider icu icu_locale 'en-US'";
 
@@ -34,11 +41,10 @@ export async function ownDatabase(): Promise<OwnDatabase> {
   const name = `hearth_test_${process.pid}_${Math.random().toString(36).slice(2, 10)}`;
   const server = postgres(serverUrl, { max: 1, onnotice: () => {} });
   await server.unsafe(`create database ${name} ${OF_A_LANGUAGE}`).catch(() => server.unsafe(`create database ${name}`));
-  const url = new URL(serverUrl);
-  url.pathname = `/${name}`;
-  const sql = postgres(url.href, { max: 1, onnotice: () => {}, connection: { application_name: "operator" } });
+  const url = databaseUrl(name);
+  const sql = postgres(url, { max: 1, onnotice: () => {}, connection: { application_name: "operator" } });
   return {
-    url: url.href,
+    url,
     sql,
     async drop() {
       await sql.end({ timeout: 1 });

@@ -41,13 +41,16 @@ const KINDS: Record<string, Constraint["kind"]> = { 23505: "unique", 23503: "ref
 /** PGlite after `close`. */
 const CLOSED = /^PGlite is clos/;
 
+/** Bun.SQL has the server's own code, the SQLSTATE, in `errno`. */
+export const sqlState = ({ code, errno }: DriverError): string =>
+  String((code === "ERR_POSTGRES_SERVER_ERROR" ? errno : code) ?? "");
+
 export const pgFault =
   (constraints: Constraints) =>
   (error: unknown): never => {
     if (error instanceof AppError) throw error;
     const e = error as DriverError;
-    // Bun.SQL has the server's own code, the SQLSTATE, in `errno`.
-    const code = String((e.code === "ERR_POSTGRES_SERVER_ERROR" ? e.errno : e.code) ?? "");
+    const code = sqlState(e);
     const name = e.constraint_name ?? e.constraint ?? "";
     if (code === MUST_FAILED) throw stale();
     const kind = KINDS[code];

@@ -5,7 +5,7 @@
  * The ledger keeps a hash of each text, and of each trigger, function and view as the database prints it: what was changed by hand since
  * is drift, which is reported and mended.
  */
-import { sql } from "drizzle-orm/sql";
+import { type SQL, sql } from "drizzle-orm/sql";
 import { embeddedSql, type SqlFile } from "../../../db/sql.gen.ts";
 import { sha256Hex } from "../../core/hash.ts";
 import type { Builders, Db, Dialect, RunScript } from "./port.ts";
@@ -124,6 +124,17 @@ export function checkSchema(db: Db, { migrations, objects }: SqlFiles = embedded
 
 /** The name of the newest migration that the code was built with. */
 export const expectedVersion = (dialect: Dialect): string => embeddedSql[dialect].migrations.at(-1)?.name ?? "none";
+
+/** Whether anything was ever migrated. */
+export const isMigrated = async (db: Db): Promise<boolean> =>
+  (await db.all(db.prepare(LEDGERS[db.dialect])(), { fresh: true })).length > 0;
+
+const ledgerIn = (from: SQL) => (q: Builders) =>
+  q.select({ name: sql<string>`name` }).from(from).where(sql`name is not null`);
+const LEDGERS = {
+  pg: ledgerIn(sql`(select to_regclass('hearth_ledger')::text as name) as ledger`),
+  sqlite: ledgerIn(sql`(select name from sqlite_master where name = 'hearth_ledger') as ledger`),
+} satisfies Record<Dialect, unknown>;
 
 /** The name of the newest migration that the database has, without a lock: for probes. Throws where nothing was ever migrated. */
 export async function schemaVersion(db: Db): Promise<string> {

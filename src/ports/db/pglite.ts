@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node
 import { dirname } from "node:path";
 import { brotliDecompressSync } from "node:zlib";
 import { PGlite, type PGliteOptions, types } from "@electric-sql/pglite";
+import { CannotStart } from "../../core/cannot-start.ts";
 import type { PgClient } from "./pg.ts";
 import type { RunScript } from "./port.ts";
 import type { SqliteFile } from "./sqlite-file.ts";
@@ -83,10 +84,9 @@ function takeLock(dir: string, openLock: PgliteOptions["openLock"]): SqliteFile 
   } catch (cause) {
     lock.close();
     if (!/database is locked/.test(String((cause as Error).message))) throw cause;
-    throw new Error(
+    throw new CannotStart(
       `The PGlite directory ${dir} is in use by another process. Stop that process, or set DATABASE_URL to another ` +
         "directory, or to a PostgreSQL server, which many processes can share.",
-      { cause },
     );
   }
 }
