@@ -36,7 +36,10 @@ export function jobHandlers({ db, limits, scheduler, auditKeys, anchors }: Deps,
   return handlers;
 }
 
-/** Tells what the people who run the service have to know. Every process that runs jobs looks; it is told once. */
+/**
+ * Tells what the people who run the service have to know. Every process looks, also one that runs no jobs: where no worker is left, nobody else
+ * could tell that. It is told once.
+ */
 export function alertWatch({ env, db, alerts, clock, log }: Deps, handlers: readonly JobHandler[]): AlertWatch {
   const names = handlers.map(({ type }) => type.name);
   return createAlertWatch({ db, alerts, clock, log, find: createAlertRules({ db, thresholds: env.alerts, names }) });
@@ -69,8 +72,7 @@ export function createWork(deps: Deps, dispatch: Dispatch) {
   return {
     async start(): Promise<void> {
       await worker?.start();
-      if (!worker) return;
-      timer = startTimer(scheduler, log);
+      if (worker) timer = startTimer(scheduler, log);
       watch.start();
     },
     /** Takes no more jobs, and gives back what does not end within the time. */

@@ -62,6 +62,23 @@ describe.skipIf(!hasServer)("roles on PostgreSQL", () => {
   }
 
   test(
+    "where no worker is, the API tells that jobs wait",
+    async () => {
+      const env = { ...environment, ROLE: "api", ALERT_WAITING_S: "60" };
+      const api = await startServer({ runtime: "bun", database: own.url, env });
+      const id = await enqueue();
+      await own.sql`update jobs set run_at = now() - interval '1 hour' where id = ${id}`;
+      // It looks for the first time after 15 s.
+      await Bun.sleep(13_000);
+      const told = await api.line(({ kind }) => kind === "job.waiting");
+      expect(told).toMatchObject({ level: "error", subject: sweepSessions.name, state: "raised" });
+      await api.stop();
+      await own.sql`delete from jobs where id = ${id}`;
+    },
+    LIMIT_MS,
+  );
+
+  test(
     "a worker tells a person of no page that it does not serve",
     async () => {
       const fresh = await openPostgres();
