@@ -37,7 +37,6 @@ function platform() {
   };
   const isolate = (storeTimeoutMs = 1_000) =>
     createCache({
-      form: "kv",
       memory: null,
       store: createKvStore({ kv }),
       sharesWork: false,
