@@ -1,6 +1,7 @@
 /** The building blocks of inputs and outputs. Every text is bounded and can be stored as it is. */
 import { z } from "zod";
 import { type IdPrefix, idPattern } from "../core/id.ts";
+import { NAME } from "../core/name.ts";
 import { storable } from "./body.ts";
 
 /**
@@ -41,6 +42,10 @@ export const id = (prefix: IdPrefix) =>
     .length(prefix.length + 27)
     .regex(idPattern(prefix));
 
+/** A name that code gives to something. */
+export const name = () =>
+  z.string().max(100).regex(NAME, "is not a name of 1 to 100 letters, digits, `_`, `.`, `:` and `-`");
+
 /** From the year 1 on: PostgreSQL knows no year 0. */
 export const instant = () =>
   z.iso
@@ -59,6 +64,7 @@ export const shown = {
   },
   instant: () => z.string().meta({ format: "date-time", minLength: 24, maxLength: 24 }),
   email: () => z.string().meta({ format: "email", maxLength: 254 }),
+  name: () => z.string().meta({ minLength: 1, maxLength: 100, pattern: NAME.source }),
   line: (max: number) => z.string().meta({ minLength: 1, maxLength: max, pattern: oneLine.source }),
   prose: (max: number) => z.string().meta({ maxLength: max, pattern: noNul.source }),
 };

@@ -1,10 +1,8 @@
 import { z } from "zod";
 import { idPrefixes } from "../../core/id.ts";
 import type { ListSpec } from "../../http/list.ts";
-import { id, instant, shown } from "../../http/schema.ts";
+import { id, instant, name, shown } from "../../http/schema.ts";
 
-const NAME = /^[\w.:-]{1,100}$/;
-const name = () => z.string().max(100).regex(NAME, "is not a name of 1 to 100 letters, digits, `_`, `.`, `:` and `-`");
 const text = (max: number, about: string) => shown.prose(max).nullable().optional().describe(about);
 const values = (about: string) =>
   z

@@ -2,13 +2,8 @@ import { z } from "zod";
 import { idPrefixes } from "../../core/id.ts";
 import { jobStates } from "../../core/job.ts";
 import type { ListSpec } from "../../http/list.ts";
-import { id, instant, shown } from "../../http/schema.ts";
+import { id, instant, name, shown } from "../../http/schema.ts";
 
-const NAME = /^[\w.:-]{1,100}$/;
-/** Of a job type, or of a queue. */
-const name = () => z.string().max(100).regex(NAME, "is not a name of 1 to 100 letters, digits, `_`, `.`, `:` and `-`");
-const shownName = (about: string) =>
-  z.string().meta({ minLength: 1, maxLength: 100, pattern: NAME.source, description: about });
 const shownInstant = (about: string) => shown.instant().nullable().describe(about);
 const integer = (maximum: number) => z.int().meta({ minimum: 0, maximum });
 const text = (max: number) => shown.prose(max);
@@ -29,8 +24,8 @@ const error = z
 const about = {
   id: shown.id(idPrefixes.job).describe("Sorts by the time of its making."),
   createdAt: shown.instant().describe("When it was enqueued."),
-  name: shownName("Its type."),
-  queue: shownName("What operators pause and drain."),
+  name: shown.name().describe("Its type."),
+  queue: shown.name().describe("What operators pause and drain."),
   state: z.enum(jobStates),
   runAt: shown.instant().describe("When it was due, or will be."),
   attempt: integer(1_000_000).describe("How often it was started."),
@@ -143,7 +138,7 @@ const counts = z.object({
 
 export const QueueDto = z
   .object({
-    name: shownName("Its name."),
+    name: shown.name().describe("Its name."),
     pausedAt: shownInstant("Since when workers take nothing of it; null while they do."),
     counts: counts.describe("How many jobs are in which state now. Those that are done are counted by the minute."),
     oldestWaitingMs: ms("How long the job has waited that has waited longest.").nullable(),
@@ -157,7 +152,7 @@ export const QueueMinuteDto = z
   .object({
     id: z.string().meta({ minLength: 1, maxLength: 250, pattern: "^[\\w.:/-]+$" }),
     minute: shown.instant().describe("When the minute began."),
-    name: shownName("The type of the jobs."),
+    name: shown.name().describe("The type of the jobs."),
     ...rates,
   })
   .meta({ id: "QueueMinute", description: "What happened to the jobs of a type in one minute." });

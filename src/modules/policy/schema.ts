@@ -2,14 +2,11 @@ import { z } from "zod";
 import { ruleScopes } from "../../../db/tables-policy.ts";
 import { roles } from "../../core/actor.ts";
 import { idPrefixes } from "../../core/id.ts";
+import { NAME } from "../../core/name.ts";
 import type { ListSpec } from "../../http/list.ts";
-import { baseDto, id, plainText, prose, shown } from "../../http/schema.ts";
+import { baseDto, id, name, plainText, prose, shown } from "../../http/schema.ts";
 import { actions } from "../../policy/ability.ts";
 
-const NAME = /^[\w.:-]{1,100}$/;
-const name = (about: string) => z.string().max(100).regex(NAME, "is not a name").describe(about);
-const shownName = (about: string) =>
-  z.string().meta({ minLength: 1, maxLength: 100, pattern: NAME.source, description: about });
 const object = (about: string) =>
   z.unknown().meta({ type: ["object", "null"], description: about }) as unknown as z.ZodType<Record<
     string,
@@ -38,10 +35,10 @@ export const PolicyRuleDto = z
   .object({
     ...baseDto(idPrefixes.policyRule),
     scopeType: z.enum(ruleScopes).describe(told.scopeType),
-    scopeId: shownName(told.scopeId),
-    subject: shownName(told.subject),
+    scopeId: shown.name().describe(told.scopeId),
+    subject: shown.name().describe(told.subject),
     actions: z.array(z.enum(actions)).max(actions.length).describe(told.actions),
-    fields: z.array(shownName("A field.")).max(100).nullable().describe(told.fields),
+    fields: z.array(shown.name().describe("A field.")).max(100).nullable().describe(told.fields),
     conditions: object(told.conditions),
     inverted: z.boolean().describe(told.inverted),
     priority: z.int().meta({ minimum: -1000, maximum: 1000 }).describe(told.priority),
@@ -51,7 +48,7 @@ export const PolicyRuleDto = z
 
 const draft = {
   actions: z.array(z.enum(actions)).min(1).max(actions.length).describe(told.actions),
-  fields: z.array(name("A field.")).min(1).max(100).nullable().describe(told.fields),
+  fields: z.array(name().describe("A field.")).min(1).max(100).nullable().describe(told.fields),
   conditions: z.record(key, z.unknown()).nullable().describe(told.conditions),
   inverted: z.boolean().describe(told.inverted),
   priority: z.int().min(-1000).max(1000).describe(told.priority),
@@ -61,8 +58,8 @@ const draft = {
 export const NewPolicyRule = z
   .strictObject({
     scopeType: z.enum(ruleScopes).describe(told.scopeType),
-    scopeId: name(told.scopeId),
-    subject: name(told.subject),
+    scopeId: name().describe(told.scopeId),
+    subject: name().describe(told.subject),
     actions: draft.actions,
     fields: draft.fields.default(null),
     conditions: draft.conditions.default(null),
@@ -83,8 +80,8 @@ export const policyRuleList = {
   sort: ["-createdAt"],
   filter: {
     scopeType: { schema: z.enum(ruleScopes), ops: ["eq"] },
-    scopeId: { schema: name(told.scopeId), ops: ["eq"] },
-    subject: { schema: name(told.subject), ops: ["eq"] },
+    scopeId: { schema: name().describe(told.scopeId), ops: ["eq"] },
+    subject: { schema: name().describe(told.subject), ops: ["eq"] },
   },
   fields: Object.keys(PolicyRuleDto.shape),
 } as const satisfies ListSpec;
@@ -97,16 +94,16 @@ export const PolicyQuestion = z
       .describe("The API key that they show; where `userId` is null, one that acts for itself."),
     role: z.enum(roles).optional().describe("The role of a key that acts for itself."),
     action: z.enum(actions),
-    subject: name(told.subject),
+    subject: name().describe(told.subject),
     id: z.string().min(1).max(100).regex(NAME, "is not an id").optional().describe("The row that it would be done to."),
     row: z.record(key, z.unknown()).optional().describe("A row that there need not be, in the place of `id`."),
-    fields: z.array(name("A field.")).min(1).max(50).optional().describe("Ask of each of these fields."),
+    fields: z.array(name().describe("A field.")).min(1).max(50).optional().describe("Ask of each of these fields."),
   })
   .meta({ id: "PolicyQuestion" });
 
 const origin = {
   layer: z.enum(["module", ...ruleScopes, "guard"]).describe("The last of these decides."),
-  name: shownName("The module, or the id of the rule."),
+  name: shown.name().describe("The module, or the id of the rule."),
 };
 const conditions = plainText(4000).nullable().describe("Null for every row.");
 
@@ -117,7 +114,7 @@ export const PolicyAnswer = z
       .array(
         z.object({
           action: z.enum(actions),
-          field: shownName("The field.").nullable(),
+          field: shown.name().describe("The field.").nullable(),
           allowed: z.boolean().nullable(),
           decidedBy: z.object(origin).nullable().describe("Null where no rule fits, or it depends on the row."),
           rules: z

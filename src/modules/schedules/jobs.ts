@@ -10,6 +10,7 @@ const purgeRuns = definePurge("schedules.purge");
 export const purgeRunsDaily = schedule("40 3 * * *", purgeRuns, { input: {}, catchUp: true });
 
 const KEEP_MS = 90 * 24 * 3_600_000;
+
 export const scheduleJobs = ({ runs }: { runs: Pick<RunStore, "purge"> }): JobHandler[] => [
   handle(purgeRuns, (_, { now, signal }) => {
     const before = addMs(now, -KEEP_MS);

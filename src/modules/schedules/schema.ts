@@ -3,11 +3,8 @@ import { idPrefixes } from "../../core/id.ts";
 import { jobStates } from "../../core/job.ts";
 import { runCauses, runOutcomes } from "../../core/schedule.ts";
 import type { ListSpec } from "../../http/list.ts";
-import { instant, shown } from "../../http/schema.ts";
+import { instant, name, shown } from "../../http/schema.ts";
 
-const NAME = /^[\w.:-]{1,100}$/;
-const shownName = (about: string) =>
-  z.string().meta({ minLength: 1, maxLength: 100, pattern: NAME.source, description: about });
 const shownInstant = (about: string) => shown.instant().nullable().describe(about);
 
 const scheduleStates = ["active", "paused", "retired"] as const;
@@ -16,11 +13,11 @@ const runStates = [...new Set([...jobStates, ...runOutcomes])] as const;
 
 export const ScheduleDto = z
   .object({
-    name: shownName("Its name."),
+    name: shown.name().describe("Its name."),
     createdAt: shown.instant().describe("When it was first declared."),
     pattern: shown.line(200).describe("When it is due: minute, hour, day of the month, month, day of the week."),
     timezone: shown.line(100).describe("The time zone of the pattern."),
-    job: shownName("The type of the jobs that it makes."),
+    job: shown.name().describe("The type of the jobs that it makes."),
     state: z.enum(scheduleStates).describe("A retired one is not declared any more, and shows what it was."),
     overlap: z
       .enum(["skip", "queue"])
@@ -55,7 +52,7 @@ export const ScheduleRunDto = z
   })
   .meta({ id: "ScheduleRun", description: "One time of a schedule, and what came of it." });
 
-export const ScheduleParams = z.strictObject({ name: z.string().max(100).regex(NAME) });
+export const ScheduleParams = z.strictObject({ name: name() });
 
 export const ScheduleChanges = z
   .strictObject({

@@ -2,6 +2,7 @@
 import type { z } from "zod";
 import type { Actor } from "../../core/actor.ts";
 import type { Instant } from "../../core/clock.ts";
+import { NAME } from "../../core/name.ts";
 import type { Rule } from "../limits/port.ts";
 import { MAX_INT, spanFault, wholeFault } from "./bounds.ts";
 import type { Unique } from "./port.ts";
@@ -71,8 +72,6 @@ export function defineJob<In extends z.ZodType, Out extends z.ZodType = z.ZodVoi
     throw new Error(`Job ${type.name} has version ${type.version} and no way to migrate an older input`);
   return type;
 }
-
-const NAME = /^[\w.:-]{1,100}$/;
 
 /** What is undefined is not said: the default holds. */
 const said = <T extends object>(spec: T): Partial<T> =>

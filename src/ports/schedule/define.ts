@@ -1,5 +1,6 @@
 /** What a schedule is: a constant beside the job that it enqueues. */
 import type { z } from "zod";
+import { NAME } from "../../core/name.ts";
 import { MAX_INT, spanFault, wholeFault } from "../queue/bounds.ts";
 import type { JobType } from "../queue/define.ts";
 import { toPayload } from "../queue/payload.ts";
@@ -63,7 +64,7 @@ export function checkSchedules(schedules: readonly Schedule[]): ReadonlyMap<stri
   for (const declared of schedules) {
     const { name, pattern, timezone, job, input, timeoutMs, priority } = declared;
     try {
-      if (!/^[\w.:-]{1,100}$/.test(name)) throw new Error("this cannot name a schedule: use <noun>.<verb>");
+      if (!NAME.test(name)) throw new Error("this cannot name a schedule: use <noun>.<verb>");
       if (checked.has(name)) throw new Error("two schedules have this name");
       const fault = timeoutMs !== null && spanFault(timeoutMs, 1);
       if (fault) throw new Error(`its timeoutMs: ${fault}`);
