@@ -19,6 +19,27 @@ export const loadCases: CacheCase[] = [
     },
   },
   {
+    name: "a change that concerns an older load of a key lets the callers of the newer one go on waiting for it together",
+    sharesWork: true,
+    async run(cache) {
+      const [key, tag] = [newName(), newName()];
+      const [older, newer] = [gate<string>(), gate<string>()];
+      const first = cache.remember(key, older.load, { ...minute, tags: [tag] });
+      await older.begun;
+      await cache.delete(key);
+      const second = cache.remember(key, newer.load, minute);
+      await newer.begun;
+      await cache.invalidateTag(tag);
+      const third = cache.remember(key, newer.load, minute);
+      newer.resolve("new");
+      assert.deepEqual(await Promise.all([second, third]), ["new", "new"]);
+      assert.equal(newer.loads(), 1);
+      older.resolve("old");
+      assert.equal(await first, "old");
+      assert.equal(await cache.get(key), "new");
+    },
+  },
+  {
     name: "a load that fails is told to all who wait for it, and is not remembered",
     async run(cache) {
       const key = newName();

@@ -148,7 +148,7 @@ export function createFlights({ clock, log, shelf, loader, background }: Flights
         if (!fits(one)) continue;
         one.voided = true;
         one.release?.();
-        latest.delete(one.key);
+        if (latest.get(one.key) === one) latest.delete(one.key);
       }
     },
   };
