@@ -135,26 +135,25 @@ export function createAlertWatch({ db, alerts, clock, log, find }: Options) {
 
   async function tell(row: Row): Promise<void> {
     // A lost turn costs one retry; the pause grows with how long it has been tried.
-    const since = fromInstant(row.clearedAt ?? row.createdAt);
-    const pause = Math.min(MAX_RETRY_MS, Math.max(FIRST_RETRY_MS, clock.now() - since));
+    const triedMs = clock.now() - fromInstant(row.clearedAt ?? row.createdAt);
+    const pause = Math.min(MAX_RETRY_MS, Math.max(FIRST_RETRY_MS, triedMs));
     const turn = await change(row, { tellAt: after(pause) });
     if (turn === null) return;
-    const { id, kind, subject, createdAt: since_ } = row;
+    const { id, kind, subject, createdAt: since } = row;
     const { message, ...detail } = row.detail as { message: string };
     const state = row.clearedAt === null ? "raised" : "cleared";
     const said = state === "raised" ? message : `Cleared: ${message}`;
     try {
       const messageId = `${id}.${state}`;
-      const alert = { id, messageId, state, kind, subject, message: said, detail, since: since_, at: at() } as const;
+      const alert = { id, messageId, state, kind, subject, message: said, detail, since, at: at() } as const;
       await alerts.tell(alert, stopping.signal);
     } catch (err) {
       log.warn({ err, alert: id, kind, subject, state }, "an alert could not be told, and will be told again");
       return;
     }
     if (alerts.driver !== "log") log.info({ alert: id, kind, subject, state }, "an alert was told");
-    const mine: Row = { ...row, turn };
     if (state === "cleared") await db.atomic((tx) => [tx.prepare(remove)({ id, seen: turn })]);
-    else await change(mine, { toldAt: at(), tellAt: null });
+    else await change({ ...row, turn }, { toldAt: at(), tellAt: null });
   }
 
   async function lookOnce(): Promise<void> {

@@ -67,14 +67,13 @@ export function jobPages(db: Db, window = WINDOW) {
     );
   const page = remembered(
     ({ key }: Shape) => `list ${key}`,
-    (shape) =>
-      (q: Builders, { jobs }: Tables) =>
-        q
-          .select(columns)
-          .from(jobs)
-          .where(and(conditions(shape), sql`${jobs.id} >= ${ph("low")}`, sql`${jobs.id} < ${ph("high")}`))
-          .orderBy(shape.descending ? desc(jobs.id) : asc(jobs.id))
-          .limit(limitOf("limit")),
+    (shape) => (q: Builders, tables: Tables) =>
+      q
+        .select(columns)
+        .from(tables.jobs)
+        .where(and(conditions(shape), within(tables)))
+        .orderBy((shape.descending ? desc : asc)(tables.jobs.id))
+        .limit(limitOf("limit")),
   );
   const total = remembered(
     ({ key }: Shape) => `count ${key}`,
@@ -129,22 +128,15 @@ interface Range {
 }
 
 const within = ({ jobs }: Tables) => sql`${jobs.id} >= ${ph("low")} and ${jobs.id} < ${ph("high")}`;
-const lowest = (q: Builders, tables: Tables) =>
+const endOf = (order: typeof asc) => (q: Builders, tables: Tables) =>
   q
     .select({ id: tables.jobs.id })
     .from(tables.jobs)
     .where(within(tables))
-    .orderBy(desc(tables.jobs.id))
+    .orderBy(order(tables.jobs.id))
     .limit(1)
     .offset(ph("window"));
-const highest = (q: Builders, tables: Tables) =>
-  q
-    .select({ id: tables.jobs.id })
-    .from(tables.jobs)
-    .where(within(tables))
-    .orderBy(asc(tables.jobs.id))
-    .limit(1)
-    .offset(ph("window"));
+const [lowest, highest] = [endOf(desc), endOf(asc)];
 
 /** Ids sort by the time of their making, so what is asked of `createdAt` bounds them. */
 function rangeOf(filters: readonly Filter[], after: Position | null, descending: boolean): Range {
