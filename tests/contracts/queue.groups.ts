@@ -4,6 +4,20 @@ import { toInstant } from "../../src/core/clock.ts";
 import { handle } from "../../src/ports/queue/define.ts";
 import { gate, type QueueCase, type } from "./queue.world.ts";
 
+/** A handler that takes so long, and how many of it ran at once at most. */
+function crowdOf(ms: number) {
+  let now = 0;
+  const crowd = {
+    most: 0,
+    async run() {
+      crowd.most = Math.max(crowd.most, ++now);
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      now--;
+    },
+  };
+  return crowd;
+}
+
 export const groupCases: QueueCase[] = [
   {
     name: "unique, skip: while one has not ended no other is made",
@@ -119,19 +133,12 @@ export const groupCases: QueueCase[] = [
     name: "without a key all jobs of the type are one group, however they are enqueued",
     async run({ worker, queue, job }) {
       const t = type({ group: { concurrency: 1 } });
-      let now = 0;
-      let most = 0;
-      const w = worker([
-        handle(t, async () => {
-          most = Math.max(most, ++now);
-          await new Promise((resolve) => setTimeout(resolve, 1));
-          now--;
-        }),
-      ]);
+      const crowd = crowdOf(1);
+      const w = worker([handle(t, crowd.run)]);
       const ids = [...(await queue.addMany(t, [{}, {}])), (await queue.add(t, {})).id];
       while ((await w.runOnce()) > 0);
       for (const id of ids) assert.equal((await job(id)).state, "done");
-      assert.equal(most, 1);
+      assert.equal(crowd.most, 1);
     },
   },
   {
@@ -231,18 +238,11 @@ export const groupCases: QueueCase[] = [
       const ids = await queue.addMany(before, [{}, {}, {}]);
       const t = type({ name: before.name, group: { key: ({ g }) => String(g), concurrency: 1 } });
       await queue.add(t, { g: 1 });
-      let now = 0;
-      let most = 0;
-      const w = worker([
-        handle(t, async () => {
-          most = Math.max(most, ++now);
-          await new Promise((resolve) => setTimeout(resolve, 5));
-          now--;
-        }),
-      ]);
+      const crowd = crowdOf(5);
+      const w = worker([handle(t, crowd.run)]);
       while ((await w.runOnce()) > 0);
       for (const id of ids) assert.equal((await job(id)).state, "done");
-      assert.equal(most, 2);
+      assert.equal(crowd.most, 2);
     },
   },
   {
