@@ -152,7 +152,7 @@ export class AppError extends Error {
   }
 }
 
-/** Whether it is the fault of this code. What has `unavailable` passes: it is waited for, and tried again. */
+/** `unavailable` passes by itself: whoever can wait tries again. */
 export const hasCode = (error: unknown, code: ErrorCode): error is AppError =>
   error instanceof AppError && error.code === code;
 

@@ -1,2 +1,2 @@
-/** What a name in code may be: of a job type, a queue, a schedule, a subject, a field, an action. Nothing in it separates it from what stands beside it. */
+/** A name that code gives to a job type, a queue, a schedule, a subject, a field or an action. It holds no space and no semicolon. */
 export const NAME = /^[\w.:-]{1,100}$/;

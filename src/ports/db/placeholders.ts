@@ -20,5 +20,5 @@ export const limitOf = (name: string) => sql`${sql.placeholder(name)} + 0` as un
 export const placeholders = <T extends Table>(table: T): Record<keyof T["$inferInsert"], Placeholder> =>
   Object.fromEntries(Object.keys(getTableColumns(table)).map((key) => [key, sql.placeholder(key)])) as never;
 
-/** The SQL name of a column by its key, as `casing` makes it (db/kit.ts), where none is printed from the column itself: after `excluded.`, for one. */
+/** The SQL name of the column of this key, as `casing` makes it (db/kit.ts): for what is not printed from the column, such as `excluded.…`. */
 export const columnName = (key: string): string => key.replace(/([A-Z])/g, "_$1").toLowerCase();

@@ -1,4 +1,4 @@
-/** How due jobs become active: what both dialects have in common. Each statement takes rows that wait and makes them this worker's, in one step. */
+/** How due jobs become active: what both dialects have in common. Each statement makes rows that wait this worker's, in one step. */
 import { type SQL, sql } from "drizzle-orm/sql";
 import type { Tables } from "../../../db/tables.ts";
 import { value } from "../db/placeholders.ts";

@@ -132,7 +132,10 @@ export class PermanentError extends Error {
   readonly retryable = false;
 }
 
-/** A payload that its type refuses, or a key or an instant that cannot be kept: a fault of the code that enqueues it, told before anything is written. */
+/**
+ * A payload that its type refuses, or a key or an instant that cannot be kept. It is a fault of the code that enqueues, and is thrown before
+ * anything is written.
+ */
 export class PayloadError extends Error {
   override readonly name = "PayloadError";
   readonly retryable = false;

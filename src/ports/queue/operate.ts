@@ -47,8 +47,8 @@ const cancel = (dialect: Dialect) => (q: Builders, tables: Tables) =>
 
 /**
  * At most so many, by the indexes of those that wait and of those that are not due, in their order: a look ends when it has enough, however
- * many there are. It waits for what others have just locked: of two requests with one idempotency key the one that is undone may have been first, and
- * to pass by what it holds would be to drain nothing.
+ * many there are. It waits for what others have just locked: of two requests with one idempotency key the one that is undone may have been
+ * first, and to pass by what it holds would be to drain nothing.
  */
 const drain = (dialect: Dialect) => (q: Builders, tables: Tables) => {
   const first = (state: SQL, order: SQL) =>

@@ -43,9 +43,13 @@ export interface Unique {
   /** At most 2,000 bytes, as those of groups. */
   key: string;
   /**
-   * `skip`: while one exists that has not ended, no other is made; one whose time is over has. `replace`: one that has not started takes all that is said of the new
-   * one, and keeps its id and its time; its time to live is counted from that time or from now, whichever is later. One that has started
-   * does not hinder, unless it was made by `skip`: that holds the key until it has ended. `debounce`: as `replace`, and its delay begins anew.
+   * `skip`: while one exists that has not ended, no other is made. One whose time to live or deadline is over counts as ended.
+   *
+   * `replace`: one that has not started takes all that is said of the new one, and keeps its id and its time; its time to live is counted
+   * from that time or from now, whichever is later. One that has started does not hinder, unless it was made by `skip`: that holds the key
+   * until it has ended.
+   *
+   * `debounce`: as `replace`, and its delay begins anew.
    */
   mode: "skip" | "replace" | "debounce";
 }

@@ -17,7 +17,7 @@ export interface ScheduleSpec<I> {
   overlap?: "skip" | "queue";
   /** Whether the newest of the runs that were missed is made up for. Default: they are recorded and reported, and that is all. */
   catchUp?: boolean;
-  /** How long a run may take in all, its waiting and all its attempts, in milliseconds. It fails then. Default: as long as its job's type allows. */
+  /** In milliseconds: how long a run may take with its waiting and all its attempts. It fails then. Default: what its job's type allows. */
   timeoutMs?: number;
   /** Of its jobs. Default: the type's. */
   priority?: number;
