@@ -1,15 +1,16 @@
 /** How many jobs of each type one process holds, and so how many more it may claim. */
-import type { Ahead } from "./ahead.ts";
+
 import type { Slot } from "./claiming.ts";
 import type { JobHandler, JobType } from "./define.ts";
+import type { Prefetch } from "./prefetch.ts";
 
 interface CapacityOptions {
   handlers: ReadonlyMap<string, JobHandler>;
   concurrency: number;
-  ahead: Ahead;
+  prefetch: Prefetch;
 }
 
-export function createCapacity({ handlers, concurrency, ahead }: CapacityOptions) {
+export function createCapacity({ handlers, concurrency, prefetch }: CapacityOptions) {
   /** By name: those that are held, whether they run or not, and those that run. */
   const held = new Map<string, number>();
   const running = new Map<string, number>();
@@ -23,7 +24,7 @@ export function createCapacity({ handlers, concurrency, ahead }: CapacityOptions
   /** Places that those of types that take long do not keep. */
   function quickPlaces(): number {
     let left = concurrency;
-    for (const name of handlers.keys()) if (ahead.isLong(name)) left -= heldOf(name);
+    for (const name of handlers.keys()) if (prefetch.isLong(name)) left -= heldOf(name);
     return Math.max(0, left);
   }
 
@@ -55,7 +56,7 @@ export function createCapacity({ handlers, concurrency, ahead }: CapacityOptions
       for (const { type } of handlers.values()) {
         const own = Math.min(type.concurrency ?? concurrency, concurrency);
         // One that may be tried only once is not taken before it can start: should this process die, it would never have run.
-        const spare = type.retry.attempts > 1 && !type.group ? ahead.most(type.name, Math.min(own, quick)) : 0;
+        const spare = type.retry.attempts > 1 && !type.group ? prefetch.most(type.name, Math.min(own, quick)) : 0;
         const free = Math.min(own - heldOf(type.name), quick) + spare;
         extra = Math.max(extra, spare);
         if (free <= 0) continue;

@@ -1,6 +1,5 @@
 /** How due jobs come to this process: it claims them, or it claims those whose ids a carrier has brought. */
 import { type Clock, toInstant } from "../../core/clock.ts";
-import type { Ahead } from "./ahead.ts";
 import { fills } from "./claiming.ts";
 import type { JobHandler, JobType } from "./define.ts";
 import { gather } from "./gather.ts";
@@ -8,6 +7,7 @@ import type { createLease } from "./lease.ts";
 import { unended } from "./outcome.ts";
 import type { createPool } from "./pool.ts";
 import type { ClaimedJob } from "./port.ts";
+import type { Prefetch } from "./prefetch.ts";
 import type { createRates } from "./rates.ts";
 import type { createRelay } from "./relay.ts";
 import type { Settler } from "./settler.ts";
@@ -18,7 +18,7 @@ interface IntakeOptions {
   pool: ReturnType<typeof createPool>;
   lease: ReturnType<typeof createLease>;
   rates: ReturnType<typeof createRates>;
-  ahead: Ahead;
+  prefetch: Prefetch;
   settler: Settler;
   clock: Clock;
   handlers: ReadonlyMap<string, JobHandler>;
@@ -30,7 +30,7 @@ interface IntakeOptions {
 }
 
 export function createIntake(options: IntakeOptions) {
-  const { store, pool, lease, rates, ahead, settler, clock, handlers, carried, relay, onSurplus } = options;
+  const { store, pool, lease, rates, prefetch, settler, clock, handlers, carried, relay, onSurplus } = options;
   const brought = new Set(carried.map(({ name }) => name));
   /** Whether there was more than fitted when it was last looked. */
   let more = true;
@@ -61,7 +61,7 @@ export function createIntake(options: IntakeOptions) {
     const since = performance.now();
     return numbered(async () => {
       const jobs = await store.claim(slots, { workerId, now: now(), total });
-      ahead.claimed(jobs, performance.now() - since);
+      prefetch.claimed(jobs, performance.now() - since);
       more = jobs.length >= total || fills(jobs, slots);
       if (more) onSurplus();
       for (const job of jobs) if (!isRated(job) || !(await isPutOff(job, workerId))) pool.take(job, workerId);

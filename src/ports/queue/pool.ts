@@ -1,12 +1,12 @@
 /** The jobs that one process holds: those that run, and those that were claimed a little ahead. */
 import { type Clock, fromInstant, toInstant, unref } from "../../core/clock.ts";
-import { type Ahead, HELD_MS } from "./ahead.ts";
 import { createCapacity } from "./capacity.ts";
 import type { JobHandler } from "./define.ts";
 import type { EventSource } from "./events.ts";
 import { createLine, type Entry } from "./line.ts";
 import { unended } from "./outcome.ts";
 import type { ClaimedJob } from "./port.ts";
+import { HELD_MS, type Prefetch } from "./prefetch.ts";
 import type { Run, Runner, Stop } from "./runner.ts";
 import type { Settler } from "./settler.ts";
 import { createTurn } from "./turn.ts";
@@ -29,7 +29,7 @@ interface Running {
 interface PoolOptions {
   handlers: ReadonlyMap<string, JobHandler>;
   concurrency: number;
-  ahead: Ahead;
+  prefetch: Prefetch;
   runner: Runner;
   settler: Settler;
   events: EventSource;
@@ -38,11 +38,11 @@ interface PoolOptions {
   onFree(): void;
 }
 
-export function createPool({ handlers, concurrency, ahead, runner, settler, events, clock, onFree }: PoolOptions) {
+export function createPool({ handlers, concurrency, prefetch, runner, settler, events, clock, onFree }: PoolOptions) {
   const runs = new Map<string, Running>();
   let taken = 0;
   let timer: ReturnType<typeof setTimeout> | null = null;
-  const capacity = createCapacity({ handlers, concurrency, ahead });
+  const capacity = createCapacity({ handlers, concurrency, prefetch });
   const line = createLine(({ type }) => capacity.fits(type));
   let pumping = false;
   const turn = createTurn(() => pump());
@@ -96,7 +96,7 @@ export function createPool({ handlers, concurrency, ahead, runner, settler, even
       },
       onEnd(outcome) {
         isOver = true;
-        ahead.ran(job.name, performance.now() - since);
+        prefetch.ran(job.name, performance.now() - since);
         if (mine && runs.get(job.id) === mine) runs.delete(job.id);
         capacity.ended(job.name);
         capacity.release(job.name);
@@ -154,7 +154,7 @@ export function createPool({ handlers, concurrency, ahead, runner, settler, even
   function look() {
     timer = null;
     const now = performance.now();
-    for (const { run, since } of runs.values()) if (now - since > HELD_MS) ahead.runs(run.job.name, now - since);
+    for (const { run, since } of runs.values()) if (now - since > HELD_MS) prefetch.runs(run.job.name, now - since);
     giveUp(
       line.without(({ job, at }) => now - at > HELD_MS && !waiters.has(job.id)),
       true,

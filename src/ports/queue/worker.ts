@@ -9,7 +9,7 @@ import { hasCode } from "../../core/error.ts";
 import { withTimeout } from "../../core/timeout.ts";
 import type { Limits } from "../limits/port.ts";
 import type { Log } from "../log/port.ts";
-import { createAhead } from "./ahead.ts";
+import { announce } from "./announce.ts";
 import type { JobHandler } from "./define.ts";
 import type { EventSource } from "./events.ts";
 import { createIntake } from "./intake.ts";
@@ -17,13 +17,13 @@ import { createLease } from "./lease.ts";
 import { unended } from "./outcome.ts";
 import { createPool } from "./pool.ts";
 import type { Consumer, Dispatch } from "./port.ts";
+import { createPrefetch } from "./prefetch.ts";
 import { createRates } from "./rates.ts";
 import { createRelay, isCarried } from "./relay.ts";
 import { createRunner } from "./runner.ts";
 import { createSettler } from "./settler.ts";
 import type { JobStore } from "./store.ts";
 import { createSweep } from "./sweep.ts";
-import { announce } from "./tell.ts";
 
 export interface WorkerOptions {
   store: JobStore;
@@ -84,11 +84,11 @@ export function createWorker(options: WorkerOptions) {
       onSurplus();
     },
   });
-  const ahead = createAhead({ random });
+  const prefetch = createPrefetch({ random });
   const pool = createPool({
     handlers,
     concurrency,
-    ahead,
+    prefetch,
     runner,
     settler,
     events,
@@ -122,7 +122,7 @@ export function createWorker(options: WorkerOptions) {
     pool,
     lease,
     rates: createRates({ limits, clock, log }),
-    ahead,
+    prefetch,
     settler,
     clock,
     handlers,

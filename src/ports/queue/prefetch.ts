@@ -16,9 +16,9 @@ const UNKNOWN_MS = 1000;
 /** Of their inputs as JSON, in UTF-16 units, by what was seen lately. An isolate of Workers has 128 MB for everything. */
 const MOST_UNITS = 8 * 1024 * 1024;
 
-export type Ahead = ReturnType<typeof createAhead>;
+export type Prefetch = ReturnType<typeof createPrefetch>;
 
-export function createAhead({ random }: { random: () => number }) {
+export function createPrefetch({ random }: { random: () => number }) {
   /** How long an attempt of each type takes, and a claim, lately, in milliseconds. */
   const runMs = new Map<string, number>();
   let claimMs = 2;
