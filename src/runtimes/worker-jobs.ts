@@ -37,6 +37,8 @@ interface WorkerJobsOptions {
   isSpent(): boolean;
   /** Work of the current invocation that goes on after its answer. */
   background(work: Promise<unknown>): void;
+  /** How long jobs may run after a request that has enqueued them. Default: 25 s. */
+  afterRequestMs?: number;
 }
 
 export type WorkerJobs = ReturnType<typeof createWorkerJobs>;
@@ -60,10 +62,11 @@ interface Seen {
 
 export function createWorkerJobs(options: WorkerJobsOptions) {
   const { db, store, handlers, dispatch, events, clock, log, isSpent, background } = options;
+  const { afterRequestMs = AFTER_REQUEST_MS } = options;
   const { carrier } = dispatch;
   const isAllCarried = carrier !== null && handlers.every(({ type }) => isCarried(type));
   const marks = new AsyncLocalStorage<{ enqueued: boolean }>();
-  /** Names whose jobs take longer than is left after a request: one would be begun there again and again. The cron trigger has them. */
+  /** Names whose jobs take longer than there is after a request: one would be begun there again and again. The cron trigger has them. */
   const slow = new Set<string>();
 
   db.committed((tables) => {
@@ -74,7 +77,7 @@ export function createWorkerJobs(options: WorkerJobsOptions) {
   /** Nothing that waits may be shared between invocations, so each has a worker that is made for it. */
   async function inWorker(
     { ms, ...own }: { ms: number } & Pick<WorkerJobsOptions, "dispatch" | "handlers">,
-    work: (worker: Worker, isOver: () => boolean) => Promise<void>,
+    work: (worker: Worker, mayBegin: () => boolean) => Promise<void>,
   ): Promise<Seen> {
     const heard = createJobEvents({ log });
     const running = new Map<string, string>();
@@ -87,24 +90,25 @@ export function createWorkerJobs(options: WorkerJobsOptions) {
     });
     const minutes = createJobMinutes({ db, events: heard, log });
     const worker = createWorker({ ...options, ...own, events: heard });
-    let isOver = false;
+    const since = performance.now();
+    // What is begun in the second half might be cut short, and run again.
+    const mayBegin = () => performance.now() - since < ms / 2 && !isSpent();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, ms);
     });
     try {
-      await Promise.race([work(worker, () => isOver), late]);
+      await Promise.race([work(worker, mayBegin), late]);
       return { unended: new Set(running.values()), again };
     } finally {
-      isOver = true;
       clearTimeout(timer);
       await worker.stop(0);
       await minutes.close();
     }
   }
 
-  async function run(worker: Worker, isOver: () => boolean): Promise<void> {
-    while ((await worker.runOnce()) > 0 && !isOver() && !isSpent());
+  async function run(worker: Worker, mayBegin: () => boolean): Promise<void> {
+    while ((await worker.runOnce()) > 0 && mayBegin());
   }
 
   async function handOver(): Promise<void> {
@@ -114,7 +118,7 @@ export function createWorkerJobs(options: WorkerJobsOptions) {
       return;
     }
     const quick = handlers.filter(({ type }) => !slow.has(type.name));
-    const { unended } = await inWorker({ ms: AFTER_REQUEST_MS, dispatch, handlers: quick }, run);
+    const { unended } = await inWorker({ ms: afterRequestMs, dispatch, handlers: quick }, run);
     for (const name of unended) slow.add(name);
   }
 

@@ -24,7 +24,7 @@ const task = defineJob({
 /** What one group may do at once is known to the record alone, so its jobs are not carried. */
 const grouped = defineJob({ name: "test.grouped", input: z.object({}), group: { concurrency: 1 } });
 
-type Bindings = WorkerEnv & { WITH_GROUPS?: string };
+type Bindings = WorkerEnv & { WITH_GROUPS?: string; AFTER_REQUEST_MS?: string };
 
 const runs = new Map<string, number>();
 let isBroken = false;
@@ -65,6 +65,7 @@ function build(bindings: Bindings) {
     concurrency: 5,
     isSpent,
     background,
+    ...(bindings.AFTER_REQUEST_MS && { afterRequestMs: Number(bindings.AFTER_REQUEST_MS) }),
   });
 
   async function answer(request: Request): Promise<Response> {

@@ -125,6 +125,27 @@ test("an invocation stops before it has used up what D1 lets it send, and the ne
   }
 }, 60_000);
 
+test("the time after a request begins no job that it would cut short, and quick ones go on to run then", async () => {
+  const worker = await startWorker({ database: "d1", main, vars: { AFTER_REQUEST_MS: "2000" } });
+  try {
+    const { ask, add, until } = client(
+      () => worker,
+      (text) => worker.query(text),
+    );
+    const ids = await add(Array.from({ length: 50 }, () => ({ ms: 450 })));
+    await Bun.sleep(3_000);
+    const left = "select id from jobs where state = 'waiting'";
+    expect((await worker.query(left)).length).toBeGreaterThan(0);
+    const [quick = ""] = await add([{}]);
+    for (let i = 0; i < 20 && (await worker.query(left)).length > 0; i++) await add([{}]).then(() => Bun.sleep(500));
+    await until([...ids, quick], "done");
+    const { runs } = await ask({ ask: "runs" });
+    expect(ids.filter((id) => runs[id] !== 1)).toEqual([]);
+  } finally {
+    await worker.stop();
+  }
+}, 60_000);
+
 describe("a queue", () => {
   let worker: Worker;
   const { ask, add, job, until } = client(
