@@ -35,8 +35,11 @@ function platform() {
     put: (key: string, text: string) => writing(key, () => void texts.set(key, text)),
     delete: (key: string) => writing(key, () => void texts.delete(key)),
   };
+  /** What invocations leave behind for after their answers. */
+  const later: Promise<unknown>[] = [];
   const isolate = (storeTimeoutMs = 1_000) =>
     createCache({
+      background: (work) => void later.push(work),
       memory: null,
       store: createKvStore({ kv }),
       sharesWork: false,
@@ -49,7 +52,7 @@ function platform() {
   const invocation = () => {
     state.used = 0;
   };
-  return { isolate, state, clock, invocation };
+  return { isolate, state, clock, invocation, later };
 }
 
 test("what could not be removed while KV was away is made up for by many requests, and takes none of them all it may ask", async () => {
@@ -111,4 +114,33 @@ test("a value that KV cannot replace or remove within a second is not answered a
   await cache.set("k", "fifth", minute);
   expect(await cache.get<string>("k")).toBe("fifth");
   expect(cache.metrics().namespaces[""]?.bypass).toBe(0);
+});
+
+test("a tag that is invalidated right after its version was written is so a second later, though its isolate is not called again", async () => {
+  const { isolate, clock, later } = platform();
+  const [one, other] = [isolate(), isolate()];
+  const load = source((n) => n);
+  const tagged = { ...minute, tags: ["t"] };
+  expect(await one.remember("k", load, tagged)).toBe(1);
+  await other.invalidateTag("t");
+  clock.move(6_000);
+  expect(later).toHaveLength(1);
+  await Promise.all(later);
+  expect(await one.remember("k", load, tagged)).toBe(2);
+  expect(one.metrics().namespaces[""]?.bypass).toBe(0);
+});
+
+test("a tag's version that cannot be written within a second of its end costs that value alone", async () => {
+  const { isolate, clock } = platform();
+  const cache = isolate();
+  const load = source((n) => n);
+  const tagged = { ...minute, tags: ["t"] };
+  await cache.remember("other", () => "kept", minute);
+  await cache.remember("k", load, tagged);
+  clock.move(1_000);
+  await cache.invalidateTag("t");
+  expect(await cache.remember("k", load, tagged)).toBe(2);
+  expect(await cache.get<string>("other")).toBe("kept");
+  clock.move(1_000);
+  for (let i = 0; i < 2; i++) expect(await cache.remember("k", load, tagged)).toBe(3);
 });

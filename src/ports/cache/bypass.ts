@@ -32,6 +32,8 @@ interface BypassOptions {
    * a request may ask for so much in all: there each call makes up for a few.
    */
   retries: boolean;
+  /** Takes what goes on after a caller was answered. */
+  background: (work: Promise<unknown>) => void;
   /** Told of removals that were made up for: until then others have found what was to be gone. */
   onLate: (keys: readonly string[]) => void;
 }
@@ -48,6 +50,8 @@ const WARN_EVERY_MS = 60_000;
 const MAX_OWED = 10_000;
 /** How many of them a call on Workers makes up for, beside those of its own keys. A request has 1,000 operations there, six at a time. */
 const FEW = 20;
+/** How often, a second apart, a request on Workers tries again after its answer to remove what it was to remove. */
+const TRIES = 5;
 
 /** One object for each time that a removal is owed: one that is answered late pays for nothing that came to be owed after it. */
 interface Debt {
@@ -55,7 +59,7 @@ interface Debt {
 }
 
 export function bypassing(store: CacheStore, options: BypassOptions): BoundedStore {
-  const { clock, log, timeoutMs, retries, onLate } = options;
+  const { clock, log, timeoutMs, retries, background, onLate } = options;
   const owed = new Map<string, Debt>();
   let retry: ReturnType<typeof setTimeout> | undefined;
   let open = true;
@@ -131,7 +135,8 @@ export function bypassing(store: CacheStore, options: BypassOptions): BoundedSto
       failing = false;
       return answer;
     } catch (error) {
-      failing = true;
+      failing = !(error instanceof WrittenJustNow);
+      if (!failing) return null;
       triedAt = clock.now();
       bypassed++;
       warn(error);
@@ -145,6 +150,18 @@ export function bypassing(store: CacheStore, options: BypassOptions): BoundedSto
     log.warn({ err: error, bypassed }, "the store of the cache does not answer: it is bypassed");
     warnedAt = now;
     bypassed = 0;
+  }
+
+  /** A change is not to wait for the next call of this isolate, which may never come. */
+  function insist(keys: readonly string[]): void {
+    if (retries || !keys.some((key) => owed.has(key))) return;
+    const again = async () => {
+      for (let i = 0; i < TRIES && keys.some((key) => owed.has(key)); i++) {
+        await new Promise((resolve) => setTimeout(resolve, REST_MS));
+        await ask(keys, async () => true);
+      }
+    };
+    background(again());
   }
 
   async function keep(key: string, text: string, keepMs: number, yields: boolean): Promise<void> {
@@ -162,7 +179,8 @@ export function bypassing(store: CacheStore, options: BypassOptions): BoundedSto
     );
     // What was there before is outdated.
     if (!written) owe([key], true);
-    else if (debt?.late) onLate([key]);
+    if (!yields) insist([key]);
+    if (written && debt?.late) onLate([key]);
   }
 
   const { leases } = store;
@@ -178,6 +196,7 @@ export function bypassing(store: CacheStore, options: BypassOptions): BoundedSto
     async remove(keys) {
       owe(keys, false);
       if ((await ask(keys, async () => true)) === null) owe(keys, true);
+      insist(keys);
     },
     leases: leases
       ? {

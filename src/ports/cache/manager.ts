@@ -45,14 +45,14 @@ export function createCache(options: CacheOptions): Cache {
     const colon = full.indexOf(":");
     counting.count(full.slice(0, colon), type, full.slice(colon + 1));
   };
-  const store = options.store && bypassing(options.store, { clock, log, timeoutMs, retries: sharesWork, onLate });
+  const pending = new Set<Promise<unknown>>();
+  const background = options.background ?? track;
+  const retries = sharesWork;
+  const store = options.store && bypassing(options.store, { clock, log, timeoutMs, retries, background, onLate });
   const memory = options.memory && createMemory({ ...options.memory, onEvicted: (key) => count("eviction", key) });
   const tags = createTags({ store, clock, maxEntries: options.memory?.maxEntries ?? 0 });
   const shelf = createShelf({ clock, memory, store, tags });
   const loader = createLoader({ clock, random, store, shelf, tags, count });
-
-  const pending = new Set<Promise<unknown>>();
-  const background = options.background ?? track;
   const flights = createFlights({ clock, log, shelf, loader, background });
 
   function track(work: Promise<unknown>) {
