@@ -64,6 +64,13 @@ export const pgFault =
     throw error;
   };
 
+/**
+ * What D1's list of errors says to try again, and what it says of a database that has too much to do. Not what one statement has caused, which
+ * would cause it again: that it took too much memory or computing.
+ */
+const D1_AWAY =
+  /D1_ERROR: (Network|.*timed? ?out)|Network connection lost|D1 DB (is overloaded|reset)|caused object to be reset|Replica disconnected|transient issue on remote node/i;
+
 /** SQLite and D1 tell constraints by message alone. */
 export const sqliteFault =
   (constraints: Constraints) =>
@@ -84,9 +91,8 @@ export const sqliteFault =
     if (check) throw broken(constraints.byName(check) ?? { kind: "check", name: check, columns: [] });
     const required = /NOT NULL constraint failed: (\w+)\.(\w+)/.exec(message);
     if (required) throw broken(constraints.required(required[1] as string, required[2] as string));
-    if (/database is locked|SQLITE_BUSY|D1_ERROR: (Network|D1 DB is overloaded|.*timed? ?out)/i.test(message)) {
+    if (/database is locked|SQLITE_BUSY/i.test(message) || D1_AWAY.test(message))
       throw unavailable("The database is busy.", error);
-    }
     if (/database has closed|database is not open|closed database/i.test(message))
       throw unavailable("The server is stopping.", error);
     throw error;
