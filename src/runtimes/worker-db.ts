@@ -13,13 +13,14 @@ import { createPostgres } from "../ports/db/postgres.ts";
 import { createSqliteDb, type SqliteClient } from "../ports/db/sqlite.ts";
 import type { WorkerEnv } from "./worker-env.gen.ts";
 
-/** The platform lets a request hold six connections; one is left for what is not the database. */
-const MAX_CONNECTIONS = 5;
+/** The platform lets a request hold six connections: one is the leases', and one is left for what is not the database. */
+const MAX_CONNECTIONS = 4;
 /** The platform lets a request send D1 1,000 statements. What is under way by then needs the rest, and has to be recorded. */
 const MOST_SENT = 700;
 
 interface Scope {
   client: PgClient | null;
+  leases: PgClient | null;
   over: boolean;
   /** How many statements were sent to D1. */
   sent: number;
@@ -29,6 +30,8 @@ interface Scope {
 
 export interface WorkerDb {
   db: Db;
+  /** The same by a connection of its own. With a few connections for many jobs, the lease of their worker would run out behind their statements. */
+  leases: Db;
   /** Runs the work of one request. `later` gets what is to be finished after the answer, the giving back of connections last. */
   scoped<T>(work: () => T | Promise<T>, later: (promise: Promise<void>) => void): Promise<T>;
   /** Whether the current request has sent so much that it should begin nothing more. */
@@ -49,11 +52,11 @@ export function openWorkerDb({ database }: Env, { DB }: WorkerEnv): WorkerDb {
   const background = (work: Promise<unknown>) => void scopes.getStore()?.pending.push(work.catch(() => {}));
 
   async function scoped<T>(work: () => T | Promise<T>, later: (promise: Promise<void>) => void): Promise<T> {
-    const scope: Scope = { client: null, over: false, sent: 0, pending: [] };
+    const scope: Scope = { client: null, leases: null, over: false, sent: 0, pending: [] };
     try {
       return await scopes.run(scope, work);
     } finally {
-      if (scope.pending.length > 0 || scope.client) later(end(scope));
+      if (scope.pending.length > 0 || scope.client || scope.leases) later(end(scope));
       else scope.over = true;
     }
   }
@@ -64,27 +67,31 @@ export function openWorkerDb({ database }: Env, { DB }: WorkerEnv): WorkerDb {
       const scope = scopes.getStore();
       if (scope) scope.sent += statements;
     };
-    return { db: createSqliteDb("d1", counted(createD1Client(DB), count)), scoped, isSpent, background };
+    const db = createSqliteDb("d1", counted(createD1Client(DB), count));
+    return { db, leases: db, scoped, isSpent, background };
   }
   if (url.engine !== "postgres") throw new Error(`${url.engine} cannot be reached from a Worker`);
   const { poolSize, statementTimeoutMs, idleTimeoutS } = database;
   const options = { url: url.url.reveal(), statementTimeoutMs, idleTimeoutS };
   /** Opened by a request's first statement: many requests have none. */
-  function client(): PgClient {
+  function client(which: "client" | "leases", most: number): PgClient {
     const scope = scopes.getStore();
     if (!scope || scope.over) throw unavailable("The request is over.");
-    scope.client ??= createPostgres({ ...options, poolSize: Math.min(poolSize, MAX_CONNECTIONS) });
-    return scope.client;
+    scope[which] ??= createPostgres({ ...options, poolSize: Math.min(poolSize, most) });
+    return scope[which];
   }
 
-  const primary: PgClient = {
-    query: async (query) => client().query(query).catch(lost),
-    flight: async (queries) => client().flight(queries).catch(lost),
-    exclusively: () =>
-      Promise.reject(new Error("Workers do not migrate: `bun run db:migrate` does, before a deployment")),
-    async close() {},
+  const dbBy = (which: "client" | "leases", most: number) => {
+    const primary: PgClient = {
+      query: async (query) => client(which, most).query(query).catch(lost),
+      flight: async (queries) => client(which, most).flight(queries).catch(lost),
+      exclusively: () =>
+        Promise.reject(new Error("Workers do not migrate: `bun run db:migrate` does, before a deployment")),
+      async close() {},
+    };
+    return createPgDb({ engine: "postgres", primary });
   };
-  return { db: createPgDb({ engine: "postgres", primary }), scoped, isSpent, background };
+  return { db: dbBy("client", MAX_CONNECTIONS), leases: dbBy("leases", 1), scoped, isSpent, background };
 }
 
 const counted = (client: SqliteClient, count: (statements: number) => void): SqliteClient => ({
@@ -103,5 +110,5 @@ async function end(scope: Scope): Promise<void> {
   // There may come to be more of it on the way.
   for (const work of scope.pending) await work;
   scope.over = true;
-  await scope.client?.close();
+  await Promise.all([scope.client?.close(), scope.leases?.close()]);
 }

@@ -105,7 +105,7 @@ async function build(bindings: Bindings): Promise<Built | null> {
     const env = parseEnv(bindings, "worker");
     const log = createConsoleLog({ level: env.log.level });
     for (const warning of env.warnings) log.warn({}, warning);
-    const { db, scoped, isSpent, background } = openWorkerDb(env, bindings);
+    const { db, leases, scoped, isSpent, background } = openWorkerDb(env, bindings);
     const bus = createMemoryBus({ log });
     const scheduler = createScheduler({ db, clock, log, schedules });
     const auditKeys = env.audit.keys && (await importKeys(env.audit.keys.reveal()));
@@ -136,7 +136,7 @@ async function build(bindings: Bindings): Promise<Built | null> {
       referenceScript: () => referenceScript(bindings.ASSETS),
       version,
     };
-    const store = createJobStore(db);
+    const store = createJobStore(db, leases);
     const handlers = jobHandlers(deps, store);
     const jobs = createWorkerJobs({
       db,

@@ -1,7 +1,9 @@
 /** A Worker with jobs for tests, which are run as src/runtimes/worker.ts runs those of the service. */
+import { sql } from "drizzle-orm/sql";
 import { z } from "zod";
 import { systemClock as clock } from "../../src/core/clock.ts";
 import { parseEnv } from "../../src/env.ts";
+import type { Builders } from "../../src/ports/db/port.ts";
 import { createDatabaseLimits } from "../../src/ports/limits/database.ts";
 import { createConsoleLog } from "../../src/ports/log/console.ts";
 import { createCloudflareCarrier, type QueueBatch } from "../../src/ports/queue/cloudflare.ts";
@@ -17,9 +19,18 @@ import { metered, meteredD1 } from "./metered-d1.ts";
 
 const task = defineJob({
   name: "test.task",
-  input: z.object({ failures: z.number().default(0), children: z.number().default(0), ms: z.number().default(0) }),
+  input: z.object({
+    failures: z.number().default(0),
+    children: z.number().default(0),
+    ms: z.number().default(0),
+    slowS: z.number().default(0),
+  }),
   retry: { attempts: 3, delayMs: () => 1000 },
 });
+
+/** A statement of PostgreSQL that takes long. */
+const sleep = (q: Builders) =>
+  q.select({ slept: sql`pg_sleep(${sql.placeholder("slowS")}::float8)::text` }).from(sql`(select 1) one`);
 
 /** What one group may do at once is known to the record alone, so its jobs are not carried. */
 const grouped = defineJob({ name: "test.grouped", input: z.object({}), group: { concurrency: 1 } });
@@ -34,8 +45,11 @@ function build(bindings: Bindings) {
   const env = parseEnv(bindings, "worker");
   const log = createConsoleLog({ level: "warn" });
   const { DB } = bindings;
-  const { db, scoped, isSpent, background } = openWorkerDb(env, { ...bindings, ...(DB && { DB: meteredD1(DB) }) });
-  const store = createJobStore(db);
+  const { db, leases, scoped, isSpent, background } = openWorkerDb(env, {
+    ...bindings,
+    ...(DB && { DB: meteredD1(DB) }),
+  });
+  const store = createJobStore(db, leases);
   const queue = createQueue({ db, clock });
   const { JOBS } = bindings;
   const carrier =
@@ -45,8 +59,9 @@ function build(bindings: Bindings) {
     });
   const ran = (id: string) => runs.set(id, (runs.get(id) ?? 0) + 1);
   const handlers = [
-    handle(task, async ({ failures, children, ms }, { jobId, attempt }) => {
+    handle(task, async ({ failures, children, ms, slowS }, { jobId, attempt }) => {
       ran(jobId);
+      if (slowS > 0) await db.all(db.prepare(sleep)({ slowS: String(slowS) }), { fresh: true });
       if (ms > 0) await new Promise((resolve) => setTimeout(resolve, ms));
       if (attempt <= failures) throw new Error(`attempt ${attempt}`);
       for (let i = 0; i < children; i++) await queue.add(task, {});

@@ -146,6 +146,27 @@ test("the time after a request begins no job that it would cut short, and quick 
   }
 }, 60_000);
 
+test.skipIf(!hasServer)(
+  "jobs whose statements keep all connections busy for long are not taken from their worker",
+  async () => {
+    const own = await ownDatabase();
+    const vars = { DATABASE_POOL_SIZE: "1", DATABASE_STATEMENT_TIMEOUT_MS: "30000" };
+    const worker = await startWorker({ database: { hyperdrive: own.url }, main, vars });
+    try {
+      const query: Query = async (text) => [...(await own.sql.unsafe(text))];
+      const { add, until } = client(() => worker, query);
+      const ids = await add(Array.from({ length: 5 }, () => ({ slowS: 3 })));
+      for (let i = 0; i < 8; i++) await Promise.all([worker.tick(), Bun.sleep(1_750)]);
+      await until(ids, "done");
+      expect(await query("select id from jobs where attempt > 1")).toEqual([]);
+    } finally {
+      await worker.stop();
+      await own.drop();
+    }
+  },
+  60_000,
+);
+
 describe("a queue", () => {
   let worker: Worker;
   const { ask, add, job, until } = client(

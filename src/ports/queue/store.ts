@@ -61,7 +61,8 @@ export interface JobStore {
   purge(now: Instant, limit: number): Promise<number>;
 }
 
-export function createJobStore(db: Db): JobStore {
+/** `leases` is the same database, by a way on which nothing waits behind what handlers ask: a worker that cannot say that it lives is dead. */
+export function createJobStore(db: Db, leases = db): JobStore {
   const s = known[db.dialect];
   return {
     claim: createClaim(db),
@@ -84,17 +85,17 @@ export function createJobStore(db: Db): JobStore {
       return ended as Ended[];
     },
     async register({ id, names, concurrency, dispatch, now }) {
-      await db.atomic((tx) => [tx.prepare(register)({ id, names, concurrency, dispatch, now })]);
+      await leases.atomic((tx) => [tx.prepare(register)({ id, names, concurrency, dispatch, now })]);
     },
     async beat(id, now) {
-      const [touched, jobs] = await db.atomic((tx) => [
+      const [touched, jobs] = await leases.atomic((tx) => [
         quietly(tx.prepare(touch)({ id, now })),
         tx.prepare(held)({ id }),
       ]);
       return touched.length === 0 ? null : new Map(jobs.map((job) => [job.id, job.attempt]));
     },
     async leave(id) {
-      await db.atomic((tx) => [tx.prepare(leave)({ id })]);
+      await leases.atomic((tx) => [tx.prepare(leave)({ id })]);
     },
     async orphans(self, before, limit) {
       const [, found] = await db.atomic((tx) => [tx.prepare(bury)({ self, before }), tx.prepare(orphans)({ limit })]);
