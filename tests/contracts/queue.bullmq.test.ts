@@ -207,6 +207,31 @@ describe.if((await redisAnswers()) && (await serverAnswers()))("BullMQ on Postgr
     }
   }, 90_000);
 
+  test.each(["never came", "went away", "says nothing any more"])(
+    "a process that stops does not wait for a Redis that %s",
+    async (how) => {
+      const { hostname, port } = new URL(redisUrl);
+      const proxy = await proxyTo({ host: hostname, port: Number(port || 6379) });
+      if (how === "never came") await proxy.set("refuse");
+      const client = new Redis(`redis://127.0.0.1:${proxy.port}`, clientOptions);
+      const carrier = createBullmqCarrier({ redis: client, prefix: `${own}:${worlds++}`, log });
+      await carrier.listen?.({ concurrency: 1, deliver: async () => {} });
+      if (how !== "never came") {
+        await until(() => client.status === "ready");
+        await pause(200);
+        await proxy.set(how === "went away" ? "refuse" : "blackhole");
+      }
+      await pause(500);
+      const since = performance.now();
+      await carrier.quiet?.();
+      await carrier.close();
+      expect(performance.now() - since).toBeLessThan(4_000);
+      client.disconnect();
+      await proxy.close();
+    },
+    30_000,
+  );
+
   test("a job goes to a process that knows it, though another one gets its id first", () =>
     inWorld(async ({ join, worker, queue, job, load, clock }) => {
       const [known, other] = [type(), type()];
