@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { embeddedSql } from "../../db/sql.gen.ts";
 import { openBunSqlite } from "../../src/ports/db/bun-sqlite.ts";
@@ -253,6 +253,23 @@ describe("a PGlite directory", () => {
     const db = createPgDb({ engine: "pglite", primary: await open(dir) });
     expect(await migrate(db)).toEqual({ applied: [], drift: [] });
     await db.close();
+  }, 30_000);
+
+  test("is refused where other files are, or a file in its place, and these stay however often it is tried", async () => {
+    const dir = join(folder.path, "documents");
+    mkdirSync(dir);
+    const theirs = join(dir, "theirs.txt");
+    writeFileSync(theirs, "not ours");
+    for (const place of [dir, theirs, dir, theirs]) {
+      const error = await open(place).catch((e) => e);
+      expect([error.name, error.message]).toEqual(["CannotStart", expect.stringContaining(place)]);
+      expect(existsSync(`${place}.unfinished`)).toBe(false);
+    }
+    // As another version may have left it.
+    writeFileSync(`${theirs}.unfinished`, "");
+    await expect(open(theirs)).rejects.toThrow(theirs);
+    expect(readFileSync(theirs, "utf8")).toBe("not ours");
+    rmSync(dir, { recursive: true });
   }, 30_000);
 
   test("that a first start left half made is made again", async () => {

@@ -2,7 +2,7 @@
  * PostgreSQL in the process. One connection with a mutex of its own, so transactions are serial. A directory belongs to one process:
  * PGlite takes no lock, and a second one would corrupt it, so a lock is held beside it until the process ends, however it ends.
  */
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { brotliDecompressSync } from "node:zlib";
 import { PGlite, type PGliteOptions, types } from "@electric-sql/pglite";
@@ -64,6 +64,7 @@ async function open(dir: string | null): Promise<PGlite> {
   if (dir !== null) options.dataDir = dir;
   // A first start that was killed leaves half a cluster and this mark, which is only looked at under the lock.
   const unfinished = dir === null ? null : `${dir}.unfinished`;
+  if (dir !== null) refuseOthers(dir, `${dir}.unfinished`);
   if (dir !== null && unfinished !== null && existsSync(unfinished)) rmSync(dir, { recursive: true, force: true });
   if (dir === null || !existsSync(`${dir}/PG_VERSION`)) {
     if (unfinished !== null) writeFileSync(unfinished, "");
@@ -73,6 +74,14 @@ async function open(dir: string | null): Promise<PGlite> {
   await pglite.exec("set time zone 'UTC'");
   if (unfinished !== null) rmSync(unfinished, { force: true });
   return pglite;
+}
+
+/** What is not ours is never begun in: the mark of an unfinished start lets the next one delete all that is there. */
+function refuseOthers(dir: string, unfinished: string): void {
+  if (!existsSync(dir)) return;
+  if (!statSync(dir).isDirectory()) throw new CannotStart(`DATABASE_URL: ${dir} is no directory`);
+  if (existsSync(unfinished) || existsSync(`${dir}/PG_VERSION`) || readdirSync(dir).length === 0) return;
+  throw new CannotStart(`DATABASE_URL: the directory ${dir} holds other files, and no PGlite database`);
 }
 
 function takeLock(dir: string, openLock: PgliteOptions["openLock"]): SqliteFile {
