@@ -1,10 +1,11 @@
 /** The commands about jobs and queues: each by the verbs of the API, with what it prints for people. */
 import process from "node:process";
 import { createInterface } from "node:readline/promises";
-import type { Filter, ListInput } from "../src/core/page.ts";
+import type { Filter, ListInput, Page, Position } from "../src/core/page.ts";
 import type { Env } from "../src/env.ts";
 import type { Queues } from "../src/modules/jobs/queues.ts";
-import { DeadJobsRetry, JobRetry, JobsPurge, jobList } from "../src/modules/jobs/schema.ts";
+import type { Times } from "../src/modules/jobs/rates.ts";
+import { DeadJobsRetry, JobRetry, JobsPurge, jobList, minuteList } from "../src/modules/jobs/schema.ts";
 import type { Jobs } from "../src/modules/jobs/service.ts";
 import type { Context } from "../src/policy/context.ts";
 import { type JobInput, type Option, parsed, wrong } from "./jobs-input.ts";
@@ -104,10 +105,31 @@ export const commands: Record<string, Command | Following> = {
           DEAD: counts.failed,
           [`DONE/${last.minutes}m`]: last.done,
           [`DIED/${last.minutes}m`]: last.failed,
-          "WAIT p95": last.wait.count === 0 ? "–" : duration(last.wait.p95Ms),
-          "RUN p95": last.run.count === 0 ? "–" : duration(last.run.p95Ms),
+          "WAIT p95": shownTime(last.wait, "p95Ms"),
+          "RUN p95": shownTime(last.run, "p95Ms"),
         })),
         "There are no jobs, and no queue is paused.",
+      ),
+  },
+  rates: {
+    takes: "queue",
+    options: ["name", "since", "limit"],
+    run: rates,
+    print: (minutes: Awaited<ReturnType<typeof rates>>) =>
+      table(
+        minutes.map(({ minute, name, done, retried, failed, cancelled, wait, run }) => ({
+          MINUTE: minute.slice(0, 16),
+          TYPE: name,
+          DONE: done,
+          RETRIED: retried,
+          DIED: failed,
+          CANCELLED: cancelled,
+          "WAIT p50": shownTime(wait, "p50Ms"),
+          "WAIT p95": shownTime(wait, "p95Ms"),
+          "RUN p50": shownTime(run, "p50Ms"),
+          "RUN p95": shownTime(run, "p95Ms"),
+        })),
+        "Nothing happened in this queue then.",
       ),
   },
   pause: {
@@ -134,6 +156,8 @@ export const commands: Record<string, Command | Following> = {
   },
 };
 
+const shownTime = (times: Times, of: "p50Ms" | "p95Ms") => (times.count === 0 ? "–" : duration(times[of]));
+
 interface Affected {
   jobs: number;
   more: boolean;
@@ -151,7 +175,7 @@ async function inBatches(input: JobInput, send: (limit: number) => Promise<Affec
   }
 }
 
-async function list({ jobs }: { jobs: Jobs }, ctx: Context, { values, limit, since }: JobInput) {
+function list({ jobs }: { jobs: Jobs }, ctx: Context, { values, limit, since }: JobInput) {
   const filters: Filter[] = [];
   for (const field of ["name", "queue", "state"] as const) {
     const value = values[field];
@@ -160,23 +184,39 @@ async function list({ jobs }: { jobs: Jobs }, ctx: Context, { values, limit, sin
   }
   const from = since();
   if (from !== undefined) filters.push({ field: "createdAt", op: "gte", value: from });
-  const most = limit(20);
-  const input: ListInput = {
-    limit: 100,
-    sort: { field: "id", descending: true },
-    after: null,
-    filters,
-    fields: null,
-    count: false,
-  };
-  const found: Awaited<ReturnType<Jobs["list"]>>["items"] = [];
+  const page = (input: ListInput) => jobs.list(ctx, input);
+  return newest(limit(20), "id", filters, page, ({ id }) => ({ value: id, id }));
+}
+
+function rates({ queues }: { queues: Queues }, ctx: Context, { values, limit, since, name }: JobInput) {
+  const queue = name("queue");
+  const filters: Filter[] = [];
+  if (values.name !== undefined)
+    filters.push({ field: "name", op: "eq", value: parsed(minuteList.filter.name.schema, values.name, "name") });
+  const from = since();
+  if (from !== undefined) filters.push({ field: "minute", op: "gte", value: from });
+  const page = (input: ListInput) => queues.minutes(ctx, queue, input);
+  return newest(limit(60), "minute", filters, page, ({ minute, id }) => ({ value: minute, id }));
+}
+
+/** Page after page, until there are as many as were asked for. */
+async function newest<T>(
+  most: number,
+  field: string,
+  filters: Filter[],
+  page: (input: ListInput) => Promise<Page<T>>,
+  positionOf: (item: T) => Position,
+): Promise<T[]> {
+  const sort = { field, descending: true };
+  const input: ListInput = { limit: 100, sort, after: null, filters, fields: null, count: false };
+  const found: T[] = [];
   for (;;) {
-    const page = await jobs.list(ctx, input);
-    found.push(...page.items);
-    const last = found.at(-1)?.id;
-    const next = page.next ?? (page.more && last !== undefined ? { value: last, id: last } : null);
-    if (!next || found.length >= most) return found.slice(0, most);
-    input.after = next;
+    const { items, more, next } = await page(input);
+    found.push(...items);
+    const last = found.at(-1);
+    const position = next ?? (more && last !== undefined ? positionOf(last) : null);
+    if (!position || found.length >= most) return found.slice(0, most);
+    input.after = position;
   }
 }
 

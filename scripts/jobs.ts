@@ -39,6 +39,10 @@ Jobs
 
 Queues
   queues                    What waits in each queue, for how long, and how the last minutes were
+  rates <queue>             What was done, minute by minute and type by type, newest first, for up to 14 days
+      --name <type>           of this type
+      --since <time>          since then: 30s, 15m, 2h, 7d ago, or 2026-01-31T09:30:00.000Z
+      --limit <n>             how many lines at most (60)
   pause <queue>             Starts no more of its jobs; what runs goes on
   resume <queue>            Starts them again
   drain <queue>             Cancels all of its jobs that do not run just now

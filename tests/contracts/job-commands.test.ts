@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { z } from "zod";
-import { systemClock } from "../../src/core/clock.ts";
+import { systemClock, toInstant } from "../../src/core/clock.ts";
+import { idPrefixes, newId } from "../../src/core/id.ts";
 import { openBunSqlite } from "../../src/ports/db/bun-sqlite.ts";
 import { migrate } from "../../src/ports/db/migrate.ts";
 import type { Db } from "../../src/ports/db/port.ts";
@@ -11,6 +12,7 @@ import { createConsoleLog } from "../../src/ports/log/console.ts";
 import { databaseDispatch } from "../../src/ports/queue/database.ts";
 import { defineJob, handle, PermanentError } from "../../src/ports/queue/define.ts";
 import { createJobEvents } from "../../src/ports/queue/events.ts";
+import { countCancelled } from "../../src/ports/queue/minutes.ts";
 import { createJobReads } from "../../src/ports/queue/operate.ts";
 import { createQueue } from "../../src/ports/queue/queue.ts";
 import { createJobStore } from "../../src/ports/queue/store.ts";
@@ -85,7 +87,7 @@ describe("jobs", () => {
   test("--help tells every command, and what is wrong is told in one line with where to read on", async () => {
     const help = await jobs("--help");
     expect([help.code, help.err]).toEqual([0, ""]);
-    for (const name of "list show retry retry-dead cancel purge watch queues pause resume drain".split(" "))
+    for (const name of "list show retry retry-dead cancel purge watch queues rates pause resume drain".split(" "))
       expect(help.out).toMatch(new RegExp(`^ {2}${name} `, "m"));
     for (const line of help.out.split("\n")) expect(line.length).toBeLessThan(120);
     const faults: [string[], string][] = [
@@ -170,6 +172,24 @@ describe("jobs", () => {
     expect(await json("queues")).toMatchObject([
       { name: "mail", pausedAt: null, counts: { waiting: 0, cancelled: 5 } },
     ]);
+  }, 30_000);
+
+  test("rates tells what was done in each minute, newest first, however many there are", async () => {
+    const at = (ago: number) => toInstant(Date.parse("2026-01-31T09:30:00.000Z") - ago * 60_000);
+    const ended = (name: string) => ({ id: newId(idPrefixes.job), name, queue: "rated", attempt: 0 });
+    for (let ago = 0; ago < 105; ago++) await countCancelled(db, at(ago), [ended("a.type"), ended("a.type")]);
+    await countCancelled(db, at(3), [ended("b.type")]);
+    const all = await json("rates", "rated", "--limit", "1000");
+    expect(all).toHaveLength(106);
+    expect(new Set(all.map(({ id }: { id: string }) => id)).size).toBe(106);
+    expect(all[0]).toMatchObject({ minute: at(0), name: "a.type", cancelled: 2, wait: { count: 0 } });
+    expect(await json("rates", "rated")).toHaveLength(60);
+    expect(await json("rates", "rated", "--since", at(9))).toHaveLength(11);
+    const { out } = await jobs("rates", "rated", "--name", "b.type");
+    expect(out).toMatch(
+      /^MINUTE +TYPE +DONE +RETRIED +DIED +CANCELLED +WAIT p50 .*\n2026-01-31T09:27 +b\.type +0 +0 +0 +1 +–/,
+    );
+    expect((await jobs("rates", "other")).out).toBe("Nothing happened in this queue then.\n");
   }, 30_000);
 
   test("drain takes as many requests as it needs", async () => {
