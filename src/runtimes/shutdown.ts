@@ -43,7 +43,7 @@ async function shutdown(
   log.info({ signal }, "stopping");
   await after(leadMs, null);
   if ((await Promise.race([stopServer(), late])) === "late")
-    log.warn({ graceMs }, "requests were still under way when the time was up");
+    log.warn({ graceMs }, "requests or jobs were still under way when the time was up");
   for (const end of close) {
     await Promise.race([end(), late]).catch((err) => log.error({ err }, "closing failed"));
   }
