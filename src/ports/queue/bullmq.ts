@@ -55,6 +55,8 @@ export function createBullmqCarrier({ redis, prefix, log }: BullmqOptions): Carr
   const queue = new Queue<string>(NAME, { ...common, streams: { events: { maxLen: 100 } } });
   let worker: Worker<string> | null = null;
   let closing: Promise<void> | null = null;
+  /** What it has brought, and is not answered yet. */
+  const brought = new Set<Promise<void>>();
   let toldAt = Number.NEGATIVE_INFINITY;
 
   function failed(err: unknown) {
@@ -65,6 +67,16 @@ export function createBullmqCarrier({ redis, prefix, log }: BullmqOptions): Carr
   }
   redis.on("error", failed);
   queue.on("error", failed);
+
+  async function add(entries: Entry[]): Promise<void> {
+    const keys = entries.map(({ opts }) => queue.toKey(opts.jobId));
+    // A Redis that evicts may have dropped the list that an entry was in, whose remains would refuse the same id for ever.
+    if ((await redis.exists(keys)) > 0) {
+      const states = await Promise.all(entries.map(({ opts }) => queue.getJobState(opts.jobId)));
+      await Promise.all(keys.filter((_, i) => states[i] === "unknown").map((key) => redis.del(key)));
+    }
+    await queue.addBulk(entries);
+  }
 
   async function deliver(consumer: Consumer, id: string): Promise<void> {
     // The place is kept meanwhile: there is nothing else to do for it either.
@@ -78,8 +90,21 @@ export function createBullmqCarrier({ redis, prefix, log }: BullmqOptions): Carr
     }
   }
 
+  function bring(consumer: Consumer, id: string): Promise<void> {
+    const answer = deliver(consumer, id).finally(() => brought.delete(answer));
+    brought.add(answer);
+    return answer;
+  }
+
+  async function end(): Promise<void> {
+    const closed = worker?.close() ?? Promise.resolve();
+    while (brought.size > 0) await Promise.allSettled(brought);
+    // BullMQ waits for a Redis that is away for as long as that is.
+    await withTimeout(closed, CLOSE_TIMEOUT_MS).catch(() => {});
+  }
+
   const quiet = (): Promise<void> => {
-    closing ??= worker?.close() ?? Promise.resolve();
+    closing ??= end();
     return closing;
   };
 
@@ -88,14 +113,14 @@ export function createBullmqCarrier({ redis, prefix, log }: BullmqOptions): Carr
       for (let i = 0; i < jobs.length; i += BATCH) {
         // Commands that wait for a connection would pile up here, and the jobs are kept already.
         if (redis.status !== "ready") throw noAnswer();
-        const added = queue.addBulk(jobs.slice(i, i + BATCH).map(entry)).catch((error) => {
+        const added = add(jobs.slice(i, i + BATCH).map(entry)).catch((error) => {
           throw unavailable("Redis did not take the jobs.", error);
         });
         await withTimeout(added, SEND_TIMEOUT_MS, noAnswer);
       }
     },
     async listen(consumer) {
-      worker = new Worker<string>(NAME, (job) => deliver(consumer, job.data), {
+      worker = new Worker<string>(NAME, (job) => bring(consumer, job.data), {
         ...common,
         concurrency: consumer.concurrency,
         runRetryDelay: RECONNECT_MS,
@@ -111,7 +136,9 @@ export function createBullmqCarrier({ redis, prefix, log }: BullmqOptions): Carr
     },
     quiet,
     async close() {
-      await withTimeout(quiet(), CLOSE_TIMEOUT_MS).catch(() => worker?.disconnect());
+      await withTimeout(quiet(), CLOSE_TIMEOUT_MS).catch(() => {});
+      // It waits for a connection that may never come.
+      worker?.disconnect().catch(() => {});
       await queue.close();
       redis.off("error", failed);
     },
@@ -120,6 +147,7 @@ export function createBullmqCarrier({ redis, prefix, log }: BullmqOptions): Carr
 
 const noAnswer = () => unavailable("Redis does not answer.");
 
+type Entry = ReturnType<typeof entry>;
 const entry = ({ id, name, attempt, priority }: DueJob) => ({
   name,
   data: id,
