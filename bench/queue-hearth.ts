@@ -73,7 +73,7 @@ export async function hearth(
   await bus.ready();
   const queue = createQueue({ db, clock: systemClock });
   let worker: Worker | null = null;
-  let wakes = connect({ db, bus, log, worker, relay: null });
+  let wakes = connect({ db, bus, worker, relay: null });
   const by = () => ({
     actor: { type: "system", id: "bench" } as const,
     requestId: null,
@@ -103,7 +103,7 @@ export async function hearth(
       });
       worker = own;
       wakes.close();
-      wakes = connect({ db, bus, log, worker, relay: null });
+      wakes = connect({ db, bus, worker, relay: null });
       await own.start();
       return async () => {
         await own.stop(5_000);

@@ -60,8 +60,8 @@ export function createWork(deps: Deps, dispatch: Dispatch) {
   // Where no worker is, what is enqueued is still handed to the carrier at once.
   const { carrier } = dispatch;
   const types = handlers.map(({ type }) => type);
-  const relay = worker === null && carrier ? createRelay({ store, carrier, clock, types }) : null;
-  const wakes = connect({ db, bus, log, worker, relay });
+  const relay = worker === null && carrier ? createRelay({ store, carrier, clock, log, types }) : null;
+  const wakes = connect({ db, bus, worker, relay });
 
   const minutes = createJobMinutes({ db, events, log });
   const news = publishJobNews({ events, bus });

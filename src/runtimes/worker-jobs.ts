@@ -114,7 +114,7 @@ export function createWorkerJobs(options: WorkerJobsOptions) {
   async function handOver(): Promise<void> {
     if (isAllCarried) {
       const types = handlers.map(({ type }) => type);
-      await createRelay({ store, carrier, clock, types }).runOnce();
+      await createRelay({ store, carrier, clock, log, types }).runOnce();
       return;
     }
     const quick = handlers.filter(({ type }) => !slow.has(type.name));

@@ -102,7 +102,7 @@ function contract(name: string, driver: typeof createBunSql) {
     });
 
     test("the commit of a job wakes others itself, and many at once wake them no more often than is of use", async () => {
-      const wakes = connect({ db, bus, log, worker: null, relay: null });
+      const wakes = connect({ db, bus, worker: null, relay: null });
       const jobs = listen(other, JOBS_TOPIC);
       const noticed: boolean[] = [];
       const stop = db.committed((_, isNoticed) => noticed.push(isNoticed));

@@ -92,7 +92,7 @@ function operating(name: string, open: () => Promise<Opened>, openBus: (own: Own
         log,
         concurrency: 5,
       });
-      const wakes = connect({ db, bus: theirs, log, worker, relay: null });
+      const wakes = connect({ db, bus: theirs, worker, relay: null });
       jobs = createJobs({ db, bus: ours });
       queues = createQueues({ db, bus: ours });
       queue = createQueue({ db, clock: systemClock });

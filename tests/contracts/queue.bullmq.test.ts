@@ -149,6 +149,19 @@ describe.if((await redisAnswers()) && (await serverAnswers()))("BullMQ on Postgr
       await until(async () => (await keys()).every((key) => !key.includes("job_")));
     }));
 
+  test("what Redis has dropped from its lists alone is sent again too", () =>
+    inWorld(async ({ join, worker, queue, keys, job, clock }) => {
+      const t = type();
+      const ids = await queue.addMany(t, [{}, {}]);
+      const relaying = await join([handle(t, () => {})]);
+      expect(await relaying.runOnce()).toBe(2);
+      const [list = ""] = (await keys()).filter((key) => key.endsWith(":prioritized"));
+      expect(await redis.del(list)).toBe(1);
+      clock.move(5 * 60_000 + 1);
+      expect(await worker([handle(t, () => {})]).runOnce()).toBe(2);
+      expect(await Promise.all(ids.map(async (id) => (await job(id)).state))).toEqual(["done", "done"]);
+    }));
+
   test("Redis losing a job while it runs changes nothing for it", () =>
     inWorld(async ({ join, queue, keys, job }) => {
       const t = type();
@@ -231,6 +244,36 @@ describe.if((await redisAnswers()) && (await serverAnswers()))("BullMQ on Postgr
     },
     30_000,
   );
+
+  test("while Redis is away jobs that it does not carry are tried again, and a process stops as soon as it is idle", async () => {
+    const { hostname, port } = new URL(redisUrl);
+    const proxy = await proxyTo({ host: hostname, port: Number(port || 6379) });
+    await inWorld(async ({ join, queue, job, clock }) => {
+      const alone = defineJob({ name: `bullmq.${names++}`, input: z.looseObject({}), concurrency: 1 });
+      const carried = type();
+      const run = (_: unknown, { attempt }: { attempt: number }) => {
+        if (attempt === 1) throw new Error("again");
+      };
+      const url = `redis://127.0.0.1:${proxy.port}`;
+      const w = await join([handle(alone, run), handle(carried, run)], { url });
+      await w.start();
+      await proxy.set("refuse");
+      const waits = await queue.add(carried, {});
+      const { id } = await queue.add(alone, {});
+      w.wake();
+      await until(async () => (await job(id)).state === "retrying");
+      await until(async () => {
+        clock.move(1000);
+        w.wake();
+        return (await job(id)).state === "done";
+      });
+      expect((await job(waits.id)).state).toBe("waiting");
+      const since = performance.now();
+      await w.stop(20_000);
+      expect(performance.now() - since).toBeLessThan(5_000);
+    });
+    await proxy.close();
+  }, 60_000);
 
   test("a job goes to a process that knows it, though another one gets its id first", () =>
     inWorld(async ({ join, worker, queue, job, load, clock }) => {

@@ -59,7 +59,7 @@ export async function setUp(
   const bus = createMemoryBus({ log });
   // As of another process, whose commits are not heard here.
   const heard = options.wakes === "bus" ? { ...db, committed: () => () => {} } : db;
-  const wakes = options.wakes === false ? null : connect({ db: heard, bus, log, worker, relay: null });
+  const wakes = options.wakes === false ? null : connect({ db: heard, bus, worker, relay: null });
   if (wakes) ends.push(() => wakes.close());
   return {
     db,

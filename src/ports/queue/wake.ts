@@ -1,8 +1,6 @@
 /** How workers learn at once that jobs may be due: of commits of their own process, and by the bus of those of others. */
-import { hasCode } from "../../core/error.ts";
 import type { Bus } from "../bus/port.ts";
 import type { Db } from "../db/port.ts";
-import type { Log } from "../log/port.ts";
 import { cancelledId, JOBS_TOPIC, WAKE } from "./port.ts";
 import type { createRelay } from "./relay.ts";
 import type { Worker } from "./worker.ts";
@@ -10,17 +8,16 @@ import type { Worker } from "./worker.ts";
 interface WakeOptions {
   db: Db;
   bus: Bus;
-  log: Log;
   /** Null where this process runs no jobs. */
   worker: Worker | null;
   /** Where this process runs none, and a carrier brings them to those that do. */
-  relay: Pick<ReturnType<typeof createRelay>, "runOnce"> | null;
+  relay: Pick<ReturnType<typeof createRelay>, "handOver"> | null;
 }
 
 /** However much is committed, others are woken once in this time. */
 const QUIET_MS = 5;
 
-export function connect({ db, bus, log, worker, relay }: WakeOptions) {
+export function connect({ db, bus, worker, relay }: WakeOptions) {
   let timer: ReturnType<typeof setTimeout> | null = null;
   let again = false;
 
@@ -51,10 +48,7 @@ export function connect({ db, bus, log, worker, relay }: WakeOptions) {
   });
   const unlisten = db.committed((tables, noticed) => {
     if (!tables.includes("jobs")) return;
-    relay?.runOnce().catch((err) => {
-      if (!hasCode(err, "unavailable"))
-        log.warn({ err }, "due jobs could not be handed over; a worker does it within a second");
-    });
+    void relay?.handOver();
     worker?.wake();
     // What this worker takes itself needs nobody else; it calls for others when there is more than it can take.
     if (!noticed && !worker?.hasRoom()) others();

@@ -115,7 +115,7 @@ export function createWorker(options: WorkerOptions) {
     },
   });
   const sweep = createSweep({ store, clock, log, events, random, self: () => lease.current() });
-  const relay = dispatch.carrier && createRelay({ store, carrier: dispatch.carrier, clock, types: carried });
+  const relay = dispatch.carrier && createRelay({ store, carrier: dispatch.carrier, clock, log, types: carried });
 
   const intake = createIntake({
     store,
@@ -150,7 +150,7 @@ export function createWorker(options: WorkerOptions) {
       };
       try {
         const found = await intake.claim();
-        const sent = relay ? await relay.runOnce() : 0;
+        const sent = relay ? await relay.handOver() : 0;
         const goesOn = () => woken || stopping || (found > 0 && intake.hasMore() && pool.isLow());
         // What has just become due starts a statement earlier when it is claimed before anything else is looked after.
         const dueIn = goesOn() && !sweep.isDue() ? 0 : await sweep.tick();
