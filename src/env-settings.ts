@@ -127,7 +127,7 @@ export const schema = z.object({
   REDIS_URL: f.redisUrl().optional().register(notes, {
     group: "Database",
     about:
-      "Redis, for limits and cached values that several servers share, for what they tell each other, and for jobs if QUEUE says so.",
+      "Redis, for limits and cached values that several servers share, for what they tell each other, and for jobs if QUEUE says so. Each deployment on one Redis needs a database number of its own.",
   }),
   BUS: f.oneOf("auto", "memory", "postgres", "redis").register(notes, {
     group: "Database",

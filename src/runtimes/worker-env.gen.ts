@@ -51,7 +51,7 @@ export type WorkerEnv = {
   readonly ADMIN_EMAIL?: string;
   /** The first administrator's password, 12 characters or more in production. Development makes one when it is absent. */
   readonly ADMIN_PASSWORD?: string;
-  /** Redis, for limits and cached values that several servers share, for what they tell each other, and for jobs if QUEUE says so. */
+  /** Redis, for limits and cached values that several servers share, for what they tell each other, and for jobs if QUEUE says so. Each deployment on one Redis needs a database number of its own. */
   readonly REDIS_URL?: string;
   /** How servers tell each other what has changed. auto: Redis when REDIS_URL is set, else PostgreSQL when it is the database, else not at all (memory), as on Workers. */
   readonly BUS?: string;
