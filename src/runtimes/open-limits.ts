@@ -26,6 +26,8 @@ export async function openLimits(env: Env, { db, clock, log }: { db: Db; clock: 
       enableOfflineQueue: false,
       maxRetriesPerRequest: 0,
       connectTimeout: 2000,
+      // A network that swallows everything closes no connection, and each request would wait for it.
+      socketTimeout: 2000,
       reconnectOnError,
     });
     // Every failed command is reported by its caller; without a listener the client would print the connection's errors too.

@@ -53,6 +53,26 @@ test.if(await redisAnswers())(
   20_000,
 );
 
+test.if(await redisAnswers())(
+  "a connection that a network has forgotten is replaced",
+  async () => {
+    const { hostname, port } = new URL(redisUrl);
+    const proxy = await proxyTo({ host: hostname, port: Number(port || 6379) });
+    const { uses, close } = await users(`redis://127.0.0.1:${proxy.port}`);
+    const shared = uses.slice(0, 2);
+    const all = async () => (await Promise.all(shared.map(works))).every((done) => done);
+    for (const end = Date.now() + 5_000; !(await all()) && Date.now() < end; ) await Bun.sleep(50);
+    await proxy.set("blackhole");
+    expect(await all()).toBe(false);
+    await proxy.set("pass");
+    for (const end = Date.now() + 6_000; !(await all()) && Date.now() < end; ) await Bun.sleep(50);
+    expect(await all()).toBe(true);
+    await close();
+    await proxy.close();
+  },
+  20_000,
+);
+
 const [old, next] = [await startRedis(), await startRedis()];
 afterAll(() => Promise.all([old?.stop(), next?.stop()]));
 
