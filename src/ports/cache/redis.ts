@@ -27,6 +27,9 @@ const CLIENT = {
 
 /** KEYS: the entry, its lease. ARGV: the token, and what else the operation needs. Each is run by Redis alone. */
 const scripts = {
+  // SET takes NX together with GET from Redis 7 on.
+  add: `redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2])
+return redis.call('GET', KEYS[1])`,
   take: `redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2])
 return {redis.call('GET', KEYS[2]), redis.call('GET', KEYS[1])}`,
   renew: `if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('PEXPIRE', KEYS[2], ARGV[2]) end`,
@@ -86,11 +89,7 @@ export function createRedisStore({ url, prefix }: RedisStoreOptions): CacheStore
         const ended = redis.del(leaseKey(key));
         await Promise.all([ended, texts.write(key, text, keepMs)]);
       }),
-    async add(key, text, keepMs) {
-      const expiry = ["PX", Math.ceil(keepMs)] as const;
-      const there = await explained(() => redis.set(entryKey(key), text, ...expiry, "NX", "GET"));
-      return there ?? text;
-    },
+    add: async (key, text, keepMs) => (await run("add", key, text, Math.ceil(keepMs))) as string,
     async remove(keys) {
       if (keys.length > 0) await explained(() => redis.unlink(...keys.map(entryKey), ...keys.map(leaseKey)));
     },
