@@ -142,11 +142,24 @@ describe.if((await redisAnswers()) && (await serverAnswers()))("BullMQ on Postgr
       await redis.del(await keys());
       const w = worker([handle(t, run)]);
       expect(await w.runOnce()).toBe(0);
-      clock.move(5 * 60_000 + 1);
+      clock.move(30_001);
       expect(await w.runOnce()).toBe(50);
       const states = await Promise.all(ids.map(async (id) => (await job(id)).state));
       expect(states.filter((state) => state === "done")).toHaveLength(49);
       await until(async () => (await keys()).every((key) => !key.includes("job_")));
+    }));
+
+  test("what a process had marked when it was killed is sent half a minute later", () =>
+    inWorld(async ({ worker, store, queue, job, clock, now }) => {
+      const t = type();
+      const { id } = await queue.add(t, {});
+      const marked = await store.takeUnsent([t], { now: now(), before: now(), limit: 500, window: 5000 });
+      expect(marked.map((due) => due.id)).toEqual([id ?? ""]);
+      const w = worker([handle(t, () => {})]);
+      expect(await w.runOnce()).toBe(0);
+      clock.move(30_001);
+      expect(await w.runOnce()).toBe(1);
+      expect((await job(id)).state).toBe("done");
     }));
 
   test("what Redis has dropped from its lists alone is sent again too", () =>
@@ -157,7 +170,7 @@ describe.if((await redisAnswers()) && (await serverAnswers()))("BullMQ on Postgr
       expect(await relaying.runOnce()).toBe(2);
       const [list = ""] = (await keys()).filter((key) => key.endsWith(":prioritized"));
       expect(await redis.del(list)).toBe(1);
-      clock.move(5 * 60_000 + 1);
+      clock.move(30_001);
       expect(await worker([handle(t, () => {})]).runOnce()).toBe(2);
       expect(await Promise.all(ids.map(async (id) => (await job(id)).state))).toEqual(["done", "done"]);
     }));

@@ -36,6 +36,8 @@ export const clientOptions = {
 } satisfies RedisOptions;
 
 const NAME = "jobs";
+/** It costs little, because what is on its way is not taken twice. */
+const RESEND_MS = 30_000;
 /** The most at once: Redis answers nobody else meanwhile. */
 const BATCH = 500;
 const SEND_TIMEOUT_MS = 5000;
@@ -109,6 +111,7 @@ export function createBullmqCarrier({ redis, prefix, log }: BullmqOptions): Carr
   };
 
   return {
+    resendMs: RESEND_MS,
     async send(jobs) {
       for (let i = 0; i < jobs.length; i += BATCH) {
         // Commands that wait for a connection would pile up here, and the jobs are kept already.

@@ -24,9 +24,12 @@ export interface QueueMessage {
 
 /** The platform takes 100 messages and 256 KB at once; an id has 30 bytes. */
 const BATCH = 100;
+/** Each copy is paid for. */
+const RESEND_MS = 5 * 60_000;
 
 export function createCloudflareCarrier(queue: QueueBinding): Carrier {
   return {
+    resendMs: RESEND_MS,
     async send(jobs) {
       for (let i = 0; i < jobs.length; i += BATCH) {
         const messages = jobs.slice(i, i + BATCH).map(({ id }) => ({ body: id, contentType: "text" }) as const);

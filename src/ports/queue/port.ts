@@ -190,6 +190,8 @@ export interface DueJob {
  * neither loses a job nor doubles one.
  */
 export interface Carrier {
+  /** After how long a job that still waits is sent again: the carrier may have lost it, or who was to send it has died. */
+  readonly resendMs: number;
   /** Resolves when the carrier has all of them, in this order. Throws when it may not have them: they are sent again. */
   send(jobs: readonly DueJob[]): Promise<void>;
   /** From now on it brings ids to the consumer. Absent where the platform does that (Cloudflare calls `queue()`). */

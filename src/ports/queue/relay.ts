@@ -24,8 +24,6 @@ interface RelayOptions {
 const BATCH = 500;
 /** Of one type a carrier is given only those that are first in the record. */
 const WINDOW = 5000;
-/** After how long a job that still waits is sent again, in case the carrier has lost it. A second copy finds nothing to do. */
-const RESEND_MS = 5 * 60_000;
 /** After how long one is sent again that came to a worker which may not run it. */
 const AGAIN_MS = 2000;
 const FIRST_PAUSE_MS = 100;
@@ -48,7 +46,12 @@ export function createRelay({ store, carrier, clock, log, ...options }: RelayOpt
     let sent = 0;
     for (;;) {
       const now = toInstant(clock.now());
-      const due = await store.takeUnsent(types, { now, before: addMs(now, -RESEND_MS), limit: BATCH, window: WINDOW });
+      const due = await store.takeUnsent(types, {
+        now,
+        before: addMs(now, -carrier.resendMs),
+        limit: BATCH,
+        window: WINDOW,
+      });
       if (due.length === 0) return sent;
       try {
         await carrier.send(due);
@@ -89,6 +92,6 @@ export function createRelay({ store, carrier, clock, log, ...options }: RelayOpt
     },
     /** Sends again, a little later, those of them that still wait. */
     again: (ids: readonly string[]): Promise<void> =>
-      store.unsend(ids, addMs(toInstant(clock.now()), AGAIN_MS - RESEND_MS)),
+      store.unsend(ids, addMs(toInstant(clock.now()), AGAIN_MS - carrier.resendMs)),
   };
 }
