@@ -2,6 +2,7 @@
  * Runs the Worker in workerd. Under Bun wrangler's harness cannot reach it, so this is a Node process of its own, which ends when its
  * standard input does. It takes one JSON value a line, the first its options, and answers each with one.
  */
+import { dirname, join } from "node:path";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { createTestHarness } from "wrangler";
@@ -18,7 +19,10 @@ const print = (value: unknown) => process.stdout.write(`${JSON.stringify(value)}
 
 const { root, config, admin }: HarnessOptions = JSON.parse((await lines.next()).value ?? "");
 
-const harness = createTestHarness({ root, workers: [{ config: config as never }] });
+// In the project's own folder wrangler would give the Worker what `.dev.vars` and `.env` say there.
+const folder = dirname(config.assets.directory);
+const main = join(root, config.main);
+const harness = createTestHarness({ root: folder, workers: [{ config: { ...config, main } as never }] });
 const { url } = await harness.listen();
 interface Bucket {
   put(key: string, text: string): Promise<unknown>;
