@@ -27,7 +27,9 @@ export async function startRedis(): Promise<{ url: string; port: number; stop():
   const free = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
   const { port } = free;
   free.stop();
-  const server = Bun.spawn([program, "--port", String(port), "--save", "", "--bind", "127.0.0.1"], {
+  // A copy of another one goes straight into memory: no file is written.
+  const diskless = ["--save", "", "--repl-diskless-sync", "yes", "--repl-diskless-load", "swapdb"];
+  const server = Bun.spawn([program, "--bind", "127.0.0.1", "--port", String(port), ...diskless], {
     stdio: ["ignore", "ignore", "ignore"],
   });
   const url = `redis://127.0.0.1:${port}`;
