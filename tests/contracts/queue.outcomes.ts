@@ -272,6 +272,26 @@ export const outcomeCases: QueueCase[] = [
     },
   },
   {
+    name: "an outcome whose write is the victim of a deadlock is recorded as it was",
+    async run({ store, worker, queue, job }) {
+      const t = defineJob({ name: newName(), input: anything, result: z.object({ n: z.number() }) });
+      const faults = [new AppError("conflict")];
+      const unlucky: JobStore = {
+        ...store,
+        async settle(...args) {
+          const fault = faults.shift();
+          if (fault) throw fault;
+          return store.settle(...args);
+        },
+      };
+      const w = worker([handle(t, () => ({ n: 1 }))], { store: unlucky });
+      const { id } = await queue.add(t, {});
+      await w.runOnce();
+      const { state, result, error } = await job(id);
+      assert.deepEqual({ state, result, error }, { state: "done", result: { n: 1 }, error: null });
+    },
+  },
+  {
     name: "an outcome that the database refuses fails its job, and holds up no other",
     async run({ store, worker, queue, job }) {
       const t = defineJob({ name: newName(), input: anything, result: z.object({ n: z.number() }) });

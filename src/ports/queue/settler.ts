@@ -51,7 +51,7 @@ export function createSettler({ store, clock, log, onSettled }: SettlerOptions) 
       try {
         while (writing) await writing;
         if (progress.size > 0) await flush();
-        await settle(batch);
+        await settle(batch, faults > 0);
         pending.splice(0, batch.length);
         wait = 50;
         faults = 0;
@@ -75,18 +75,19 @@ export function createSettler({ store, clock, log, onSettled }: SettlerOptions) 
     working = null;
   }
 
-  async function settle(batch: Settlement[]): Promise<void> {
+  /** What the database refuses the first time may be the other side of a deadlock: a job that is done is not to fail for it. */
+  async function settle(batch: Settlement[], isRefused: boolean): Promise<void> {
     try {
       const accepted = await store.settle(batch, toInstant(clock.now()), again);
       for (const outcome of batch) onSettled(outcome, accepted.has(outcome.id));
     } catch (error) {
       const [only] = batch;
-      if (hasCode(error, "unavailable") || !only) throw error;
+      if (hasCode(error, "unavailable") || !only || !isRefused) throw error;
       again = true;
       // One that the database refuses must not hold back the others.
-      if (batch.length > 1) for (const outcome of batch) await settle([outcome]);
+      if (batch.length > 1) for (const outcome of batch) await settle([outcome], true);
       else if (only.result === null && only.error?.code === "result") throw error;
-      else await settle([{ ...only, result: null, ...refused(only) }]);
+      else await settle([{ ...only, result: null, ...refused(only) }], true);
     }
   }
 
