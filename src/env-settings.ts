@@ -87,7 +87,8 @@ export const schema = z.object({
   }),
   DATABASE_POOL_SIZE: f.integer(1, 1000).register(notes, {
     group: "Database",
-    about: "The most connections to each PostgreSQL server.",
+    about:
+      "The most connections to each PostgreSQL server, beside one to hear others by and one for the leases of jobs.",
     fallback: "10",
   }),
   DATABASE_STATEMENT_TIMEOUT_MS: f.integer(100, 600_000).register(notes, {

@@ -8,6 +8,7 @@ import { type AlertWatch, createAlertWatch } from "./modules/jobs/alerts.ts";
 import { jobsJobs } from "./modules/jobs/jobs.ts";
 import { limitJobs } from "./modules/limits/jobs.ts";
 import { scheduleJobs } from "./modules/schedules/jobs.ts";
+import type { Db } from "./ports/db/port.ts";
 import type { JobHandler } from "./ports/queue/define.ts";
 import { createJobEvents } from "./ports/queue/events.ts";
 import { createJobMinutes } from "./ports/queue/minutes.ts";
@@ -48,9 +49,9 @@ export function alertWatch({ env, db, alerts, clock, log }: Deps, handlers: read
 export type Work = ReturnType<typeof createWork>;
 
 /** On Workers nothing lives between requests: runtimes/worker-jobs.ts stands for this there. */
-export function createWork(deps: Deps, dispatch: Dispatch) {
+export function createWork(deps: Deps, { dispatch, leases }: { dispatch: Dispatch; leases: Db }) {
   const { env, db, bus, clock, log, limits, scheduler } = deps;
-  const store = createJobStore(db);
+  const store = createJobStore(db, leases);
   const events = createJobEvents({ log });
   const handlers = jobHandlers(deps, store);
 

@@ -24,6 +24,13 @@ export async function openDb(database: Env["database"], drivers: Drivers): Promi
   }
 }
 
+/**
+ * The same database, by a way of its own for the leases of jobs: what handlers ask may keep every connection of the pool busy for longer than
+ * a lease lasts. The engines in this process have one way alone.
+ */
+export const openLeases = async (database: Env["database"], drivers: Drivers, db: Db): Promise<Db> =>
+  db.engine === "postgres" ? open({ ...database, poolSize: 1, replicas: [] }, drivers) : db;
+
 /** The database as a person knows it, without a password. */
 export function nameOf({ url }: Env["database"]): string {
   if (url.engine === "pglite") return url.dir === null ? "PGlite in memory" : `the PGlite directory ${url.dir}`;

@@ -22,7 +22,7 @@ import { openAnchors } from "./open-anchors.ts";
 import { openAuditKeys } from "./open-audit.ts";
 import { openBus } from "./open-bus.ts";
 import { openCache } from "./open-cache.ts";
-import { type Drivers, openDb } from "./open-db.ts";
+import { type Drivers, openDb, openLeases } from "./open-db.ts";
 import { openLimits } from "./open-limits.ts";
 import { openLog } from "./open-log.ts";
 import { openDispatch } from "./open-queue.ts";
@@ -77,6 +77,8 @@ async function run(runtime: Runtime, env: Env, log: Log): Promise<void> {
     openAuditKeys(env),
   ]);
   if (!auditKeys) log.warn({}, "AUDIT_KEYS is not set: the audit trail is not sealed");
+  const leases = env.role === "api" ? db : await openLeases(env.database, runtime, db);
+  const closeDatabase = async () => void (await Promise.all([...new Set([leases, db])].map((way) => way.close())));
   const bus = await openBus(env, log, listening.promise);
   const cache = await openCache(env, { bus, clock, log });
   const { limits, checks: limitChecks, close: closeLimits } = await openLimits(env, { db, clock, log });
@@ -118,12 +120,12 @@ async function run(runtime: Runtime, env: Env, log: Log): Promise<void> {
       const { graceMs, leadMs } = env.shutdown;
       await Promise.all([server.stop(), work?.stop(Math.max(0, graceMs - leadMs - CLOSING_MS))]);
     },
-    close: [() => cache.close(), () => bus.close(), closeLimits, () => db.close()],
+    close: [() => cache.close(), () => bus.close(), closeLimits, closeDatabase],
   });
 
   await turn();
   const dispatch = await openDispatch(env, log);
-  work = createWork(deps, dispatch);
+  work = createWork(deps, { dispatch, leases });
   await turn();
   listening.resolve();
   const admin = await prepareDatabase({ env, db, passwords, clock, log, lifecycle });

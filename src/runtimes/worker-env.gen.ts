@@ -37,7 +37,7 @@ export type WorkerEnv = {
   readonly DATABASE_URL?: string;
   /** Read replicas, when DATABASE_URL is PostgreSQL. Default: none. */
   readonly DATABASE_REPLICA_URLS?: string;
-  /** The most connections to each PostgreSQL server. */
+  /** The most connections to each PostgreSQL server, beside one to hear others by and one for the leases of jobs. */
   readonly DATABASE_POOL_SIZE?: string;
   /** How long PostgreSQL may work on one statement. */
   readonly DATABASE_STATEMENT_TIMEOUT_MS?: string;

@@ -79,6 +79,35 @@ describe.skipIf(!hasServer)("roles on PostgreSQL", () => {
   );
 
   test(
+    "a process keeps the lease of its jobs while all connections of its pool are busy",
+    async () => {
+      const env = { ...environment, ROLE: "all", DATABASE_POOL_SIZE: "1" };
+      const server = await startServer({ runtime: "bun", database: own.url, env });
+      const requests: Promise<number>[] = [];
+      await own.sql.begin(async (sql) => {
+        const seenAt = async () => Number((await sql`select max(seen_at) as at from job_workers`)[0]?.at);
+        await sql`lock table users in access exclusive mode`;
+        const before = await seenAt();
+        const login = { email: "nobody@example.com", password: "a long and private phrase" };
+        for (let n = 0; n < 4; n++)
+          requests.push(
+            fetch(`${server.url}/v1/auth/login`, {
+              method: "POST",
+              headers: { "content-type": "application/json" },
+              body: JSON.stringify(login),
+            }).then(({ status }) => status),
+          );
+        // It is renewed every 3 s, and one statement may take 5.
+        await Bun.sleep(4_500);
+        expect(await seenAt()).toBeGreaterThan(before);
+      });
+      expect(await Promise.all(requests)).toEqual([401, 401, 401, 401]);
+      await server.stop();
+    },
+    LIMIT_MS,
+  );
+
+  test(
     "a worker tells a person of no page that it does not serve",
     async () => {
       const fresh = await openPostgres();
