@@ -2,6 +2,7 @@
 import { type Clock, isWithin, unref } from "../../core/clock.ts";
 import { withTimeout } from "../../core/timeout.ts";
 import type { Log } from "../log/port.ts";
+import { createDebts } from "./debts.ts";
 import { type CacheStore, WrittenJustNow } from "./port.ts";
 
 export interface BoundedStore {
@@ -42,25 +43,12 @@ interface BypassOptions {
 const REST_MS = 1_000;
 const WARN_EVERY_MS = 60_000;
 
-/**
- * Removals that a store could not take are made up for before anything else is asked of it, and without a call every second: whoever has
- * invalidated something may not come again, and the others would go on with the old value. Beyond this many the first are given up; what they
- * should have removed lives until its own time.
- */
-const MAX_OWED = 10_000;
-/** How many of them a call on Workers makes up for, beside those of its own keys. A request has 1,000 operations there, six at a time. */
-const FEW = 20;
 /** How often, a second apart, a request on Workers tries again after its answer to remove what it was to remove. */
 const TRIES = 5;
 
-/** One object for each time that a removal is owed: one that is answered late pays for nothing that came to be owed after it. */
-interface Debt {
-  late: boolean;
-}
-
 export function bypassing(store: CacheStore, options: BypassOptions): BoundedStore {
   const { clock, log, timeoutMs, retries, background, onLate } = options;
-  const owed = new Map<string, Debt>();
+  const debts = createDebts({ store, inParts: !retries, onLate });
   let retry: ReturnType<typeof setTimeout> | undefined;
   let open = true;
   let failing = false;
@@ -68,55 +56,23 @@ export function bypassing(store: CacheStore, options: BypassOptions): BoundedSto
   let warnedAt = Number.NEGATIVE_INFINITY;
   let bypassed = 0;
 
-  function owe(keys: readonly string[], late: boolean) {
-    for (const key of keys) owed.set(key, { late });
-    for (const key of owed.keys()) {
-      if (owed.size <= MAX_OWED) break;
-      owed.delete(key);
-    }
-    if (late) payLater();
-  }
-
-  function debtsFor(keys: readonly string[]): [string, Debt][] {
-    if (retries) return [...owed];
-    const wanted = new Set(keys);
-    for (const key of owed.keys())
-      if (wanted.size >= keys.length + FEW) break;
-      else wanted.add(key);
-    return [...wanted].flatMap((key) => {
-      const debt = owed.get(key);
-      return debt ? [[key, debt]] : [];
-    });
-  }
-
-  /** Before the store is asked about these keys. */
-  async function pay(keys: readonly string[]): Promise<void> {
-    const debts = debtsFor(keys);
-    try {
-      await store.remove(debts.map(([key]) => key));
-    } catch (error) {
-      // They stay owed.
-      if (error instanceof WrittenJustNow) return;
-      throw error;
-    }
-    const paid = debts.filter(([key, debt]) => owed.get(key) === debt);
-    for (const [key] of paid) owed.delete(key);
-    const late = paid.filter(([, debt]) => debt.late);
-    if (late.length > 0) onLate(late.map(([key]) => key));
+  function owe(keys: readonly string[]) {
+    debts.add(keys, true);
+    payLater();
   }
 
   function payLater() {
     if (!retries || !open || retry !== undefined) return;
     const again = async () => {
-      if (owed.size > 0) await attempt(() => pay(none));
+      if (debts.size() > 0) await attempt(() => debts.pay(none));
       retry = undefined;
-      if (owed.size > 0) payLater();
+      if (debts.size() > 0) payLater();
     };
     retry = unref(setTimeout(again, REST_MS));
   }
 
   async function settled<T>(keys: readonly string[], work: () => Promise<T>): Promise<T> {
-    if (owed.size > 0) await pay(keys);
+    if (debts.size() > 0) await debts.pay(keys);
     return work();
   }
 
@@ -154,9 +110,9 @@ export function bypassing(store: CacheStore, options: BypassOptions): BoundedSto
 
   /** A change is not to wait for the next call of this isolate, which may never come. */
   function insist(keys: readonly string[]): void {
-    if (retries || !keys.some((key) => owed.has(key))) return;
+    if (retries || !keys.some(debts.has)) return;
     const again = async () => {
-      for (let i = 0; i < TRIES && keys.some((key) => owed.has(key)); i++) {
+      for (let i = 0; i < TRIES && keys.some(debts.has); i++) {
         await new Promise((resolve) => setTimeout(resolve, REST_MS));
         await ask(keys, async () => true);
       }
@@ -166,8 +122,7 @@ export function bypassing(store: CacheStore, options: BypassOptions): BoundedSto
 
   async function keep(key: string, text: string, keepMs: number, yields: boolean): Promise<void> {
     // It is replaced in any case, and KV takes but one write of a key at a time.
-    const debt = owed.get(key);
-    owed.delete(key);
+    const debt = debts.drop(key);
     const written = await ask(none, () =>
       store.write(key, text, keepMs).then(
         () => true,
@@ -178,7 +133,7 @@ export function bypassing(store: CacheStore, options: BypassOptions): BoundedSto
       ),
     );
     // What was there before is outdated.
-    if (!written) owe([key], true);
+    if (!written) owe([key]);
     if (!yields) insist([key]);
     if (written && debt?.late) onLate([key]);
   }
@@ -188,14 +143,14 @@ export function bypassing(store: CacheStore, options: BypassOptions): BoundedSto
     read: (keys) =>
       ask(keys, async () => {
         const texts = await store.read(keys);
-        return keys.map((key, i) => (owed.has(key) ? null : (texts[i] ?? null)));
+        return keys.map((key, i) => (debts.has(key) ? null : (texts[i] ?? null)));
       }),
     write: (key, text, keepMs) => keep(key, text, keepMs, false),
     writeLoaded: (key, text, keepMs) => keep(key, text, keepMs, true),
     add: (key, text, keepMs) => ask([key], () => store.add(key, text, keepMs)),
     async remove(keys) {
-      owe(keys, false);
-      if ((await ask(keys, async () => true)) === null) owe(keys, true);
+      debts.add(keys, false);
+      if ((await ask(keys, async () => true)) === null) owe(keys);
       insist(keys);
     },
     leases: leases
@@ -210,7 +165,7 @@ export function bypassing(store: CacheStore, options: BypassOptions): BoundedSto
     async close() {
       open = false;
       clearTimeout(retry);
-      if (owed.size > 0) await attempt(() => pay(none));
+      if (debts.size() > 0) await attempt(() => debts.pay(none));
       await store.close();
     },
   };
