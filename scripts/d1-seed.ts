@@ -2,7 +2,6 @@
  * The administrator of a D1 database, as SQL: a database in memory is seeded as any other is, and what it then holds is printed as
  * statements that do nothing where the address is taken. The password itself stays here.
  */
-
 import { seed } from "../db/seed.ts";
 import { embeddedSql } from "../db/sql.gen.ts";
 import { systemClock } from "../src/core/clock.ts";

@@ -1,5 +1,4 @@
 /** From the raw environment to settings that the rest is built from. Pure: it reads only what it is given, and only once, at start. */
-
 import { settings } from "./env-described.ts";
 import type { EnvFault, Platform } from "./env-refusals.ts";
 import { refusals } from "./env-refusals.ts";

@@ -1,5 +1,4 @@
 /** From a verb's value to an answer: the envelope, parsed by the declared schema, which fails closed. */
-
 import { z } from "zod";
 import { toInstant } from "../core/clock.ts";
 import { AppError } from "../core/error.ts";

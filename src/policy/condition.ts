@@ -2,7 +2,6 @@
  * A rule's conditions as a test over columns, whose values SQL compares exactly as `can()` does. Whatever it would compare otherwise
  * is refused here, when the rule is translated and not when a row happens to tell the difference.
  */
-
 import { CompoundCondition, type Condition, FieldCondition } from "@ucast/mongo2js";
 import { Column } from "drizzle-orm/column";
 import { is } from "drizzle-orm/entity";

@@ -1,5 +1,4 @@
 /** The trail on each engine: what was done to it by hand, past all triggers, is found and named. */
-
 import { afterEach, describe, expect, test } from "bun:test";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { prove, verifyProof } from "../../src/modules/audit/proof.ts";

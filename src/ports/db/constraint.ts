@@ -1,5 +1,4 @@
 /** What the declared constraints are called, so that each engine's way of naming a broken one leads to the same error. */
-
 import { toSnakeCase } from "drizzle-orm/casing";
 import { Column } from "drizzle-orm/column";
 import { is } from "drizzle-orm/entity";

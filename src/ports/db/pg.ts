@@ -1,5 +1,4 @@
 /** The Db port for both PostgreSQL engines. What differs between them is a `PgClient` of a few lines. */
-
 import { drizzle } from "drizzle-orm/pg-proxy";
 import { casing } from "../../../db/kit.ts";
 import { tablesOf } from "../../../db/tables.ts";

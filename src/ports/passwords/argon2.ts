@@ -1,5 +1,4 @@
 /** The Passwords port over a bare argon2id function, which is all that a driver has to bring. */
-
 import { type Cost, parsePhc, printPhc } from "./phc.ts";
 import type { Passwords } from "./port.ts";
 

@@ -1,5 +1,4 @@
 /** How many jobs of each type one process holds, and so how many more it may claim. */
-
 import type { Slot } from "./claiming.ts";
 import type { JobHandler, JobType } from "./define.ts";
 import type { Prefetch } from "./prefetch.ts";
