@@ -4,14 +4,12 @@
  */
 import process from "node:process";
 import { createInterface } from "node:readline/promises";
-import { seed } from "../db/seed.ts";
-import { systemClock } from "../src/core/clock.ts";
 import { migrate } from "../src/ports/db/migrate.ts";
 import type { Dialect, RunScript } from "../src/ports/db/port.ts";
-import { createNativePasswords } from "../src/ports/passwords/native.ts";
 import { nameOf } from "../src/runtimes/open-db.ts";
 import { flag, plainArgs } from "./args.ts";
 import { fail, readEnv, withDb } from "./open.ts";
+import { seedAndTell } from "./seed.ts";
 
 const HELP = `Drops everything in the database that DATABASE_URL names, then migrates and seeds it. It refuses in production.
 
@@ -56,16 +54,7 @@ await withDb(
     if (!given.yes && !(await agreed())) fail("Nothing was dropped.");
     await db.exclusively((run) => drop[db.dialect](run));
     await migrate(db);
-    const passwords = createNativePasswords();
-    const admin = await seed(db, {
-      passwords,
-      clock: systemClock,
-      mode: env.mode,
-      admin: env.admin,
-      samples: env.seed,
-    });
-    console.log(`Made anew: ${name}.`);
-    if (admin) console.log(`Administrator: ${admin.email}, password ${admin.password} (shown this once)`);
+    await seedAndTell(env, db, `Made anew: ${name}.`);
   },
   { empty: true },
 );

@@ -6,14 +6,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { seed } from "../db/seed.ts";
-import { systemClock } from "../src/core/clock.ts";
 import { EnvError, parseEnv } from "../src/env.ts";
-import { createNativePasswords } from "../src/ports/passwords/native.ts";
 import { nameOf } from "../src/runtimes/open-db.ts";
 import { flag, plainArgs, text } from "./args.ts";
 import { adminSql } from "./d1-seed.ts";
 import { fail, readEnv, withDb } from "./open.ts";
+import { seedAndTell } from "./seed.ts";
 import { runWrangler } from "./wrangler.ts";
 
 const HELP = `Writes what ADMIN_EMAIL, ADMIN_PASSWORD and SEED ask for, as the server does at its start.
@@ -28,20 +26,7 @@ const flags = { d1: flag, local: flag, remote: flag };
 const { values: options } = plainArgs("db:seed", HELP, { ...flags, env: text, "persist-to": text });
 const env = readEnv();
 if (options.d1) await seedD1();
-else {
-  const passwords = createNativePasswords();
-  await withDb(env, async (db) => {
-    const admin = await seed(db, {
-      passwords,
-      clock: systemClock,
-      mode: env.mode,
-      admin: env.admin,
-      samples: env.seed,
-    });
-    console.log(`Seeded ${nameOf(env.database)}.`);
-    if (admin) console.log(`Administrator: ${admin.email}, password ${admin.password} (shown this once)`);
-  });
-}
+else await withDb(env, (db) => seedAndTell(env, db, `Seeded ${nameOf(env.database)}.`));
 
 async function seedD1(): Promise<void> {
   const { admin } = env;
