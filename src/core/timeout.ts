@@ -5,3 +5,6 @@ export function withTimeout<T>(work: Promise<T>, ms: number, fault = () => new E
     work.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }
+
+/** Resolves after so many milliseconds. */
+export const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));

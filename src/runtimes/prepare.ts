@@ -1,6 +1,7 @@
 import { CannotStart } from "../core/cannot-start.ts";
 import type { Clock } from "../core/clock.ts";
 import { hasCode } from "../core/error.ts";
+import { pause } from "../core/timeout.ts";
 import type { Env } from "../env.ts";
 import { type Check, databaseChecks, type Lifecycle } from "../modules/health/service.ts";
 import { sqlState } from "../ports/db/fault.ts";
@@ -27,7 +28,7 @@ const MAX_PAUSE_MS = 5000;
  */
 export async function prepareDatabase(options: PrepareOptions): Promise<{ email: string; password: string } | null> {
   const { env, db, log, lifecycle } = options;
-  for (let pause = 250; ; pause = Math.min(pause * 2, MAX_PAUSE_MS)) {
+  for (let wait = 250; ; wait = Math.min(wait * 2, MAX_PAUSE_MS)) {
     try {
       if (env.database.migrate && capabilities[db.engine].migratesItself) {
         const { applied, drift } = await migrate(db);
@@ -40,8 +41,8 @@ export async function prepareDatabase(options: PrepareOptions): Promise<{ email:
     } catch (err) {
       if (!hasCode(err, "unavailable")) throw refusalOf(err);
       const reason = err.cause instanceof Error ? err.cause.message : err.message;
-      log.warn({ reason, retryInMs: pause }, `${nameOf(env.database)} does not answer yet`);
-      await new Promise((resolve) => setTimeout(resolve, pause));
+      log.warn({ reason, retryInMs: wait }, `${nameOf(env.database)} does not answer yet`);
+      await pause(wait);
     }
   }
 }

@@ -3,6 +3,7 @@ import argon2 from "@phi-ag/argon2/argon2.wasm";
 import { version } from "../../package.json";
 import { type App, createApp } from "../app.ts";
 import { systemClock as clock } from "../core/clock.ts";
+import { pause } from "../core/timeout.ts";
 import type { Deps } from "../deps.ts";
 import { type Env, EnvError, parseEnv } from "../env.ts";
 import { importKeys, loadKeys } from "../modules/auth/keys.ts";
@@ -51,7 +52,6 @@ interface Built extends Pick<WorkerDb, "scoped" | "background"> {
 
 /** How long the cron trigger waits for jobs before it looks for alerts. */
 const ALERTS_AFTER_MS = 5_000;
-const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 /** An isolate has one environment for as long as it lives. Null: the app could not be built of it, which was logged. */
 let built: Built | null | undefined;

@@ -1,6 +1,6 @@
 /** A store that may be away or slow, made into one that never rejects and always answers in time: null stands for "no answer". */
 import { type Clock, isWithin, unref } from "../../core/clock.ts";
-import { withTimeout } from "../../core/timeout.ts";
+import { pause, withTimeout } from "../../core/timeout.ts";
 import type { Log } from "../log/port.ts";
 import { createDebts } from "./debts.ts";
 import { type CacheStore, WrittenJustNow } from "./port.ts";
@@ -113,7 +113,7 @@ export function bypassing(store: CacheStore, options: BypassOptions): BoundedSto
     if (retries || !keys.some(debts.has)) return;
     const again = async () => {
       for (let i = 0; i < TRIES && keys.some(debts.has); i++) {
-        await new Promise((resolve) => setTimeout(resolve, REST_MS));
+        await pause(REST_MS);
         await ask(keys, async () => true);
       }
     };

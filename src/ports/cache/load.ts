@@ -1,5 +1,6 @@
 /** Makes the value of a key once: takes the lease that all instances share, or waits for whoever has it; loads; keeps. */
 import { type Clock, isWithin } from "../../core/clock.ts";
+import { pause } from "../../core/timeout.ts";
 import type { BoundedStore } from "./bypass.ts";
 import { type Entry, entryOf, jsonOf } from "./entry.ts";
 import { type Lifetime, MAX_LOAD_MS, type Outcome, type RememberOptions } from "./port.ts";
@@ -59,7 +60,7 @@ export function createLoader({ clock, random, store, shelf, tags, count }: Loade
     const key = storeKey(work.key);
     const began = performance.now();
     let awaited: string | null = null;
-    for (let pause = FIRST_LOOK_MS; ; pause = Math.min(pause * 2, LAST_LOOK_MS)) {
+    for (let wait = FIRST_LOOK_MS; ; wait = Math.min(wait * 2, LAST_LOOK_MS)) {
       const answer = await leases.take(key, token, LEASE_MS);
       if (!answer) return null;
       const entry = await shelf.current(work, answer.text);
@@ -70,7 +71,7 @@ export function createLoader({ clock, random, store, shelf, tags, count }: Loade
       if (answer.holder === token) return { token };
       awaited ??= answer.holder;
       if (answer.holder !== awaited || performance.now() - began > WAIT_MS) return null;
-      await new Promise((resolve) => setTimeout(resolve, pause));
+      await pause(wait);
     }
   }
 

@@ -3,6 +3,7 @@
  * process can come between BEGIN and COMMIT, and no lock is needed. Other processes are held off by BEGIN IMMEDIATE, which is tried again
  * without blocking the event loop.
  */
+import { pause } from "../../core/timeout.ts";
 import type { RunScript } from "./port.ts";
 import type { SqliteClient } from "./sqlite.ts";
 import { stale } from "./stale.ts";
@@ -32,7 +33,6 @@ const MIGRATION_PATIENCE_MS = 120_000;
 /** SQLite keeps booleans as integers. */
 const plain = (params: unknown[]) => params.map((p) => (typeof p === "boolean" ? Number(p) : p));
 const isBusy = (error: unknown) => /database is locked|SQLITE_BUSY/i.test(String((error as Error).message));
-const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 export function createFileClient(file: SqliteFile): SqliteClient {
   file.exec(PRAGMAS);
@@ -67,7 +67,7 @@ export function createFileClient(file: SqliteFile): SqliteClient {
       const deadline = Date.now() + LIST_PATIENCE_MS;
       await migrating;
       while (!begun(deadline)) {
-        await later(RETRY_MS);
+        await pause(RETRY_MS);
         await migrating;
       }
       // Nothing is awaited from here on.
@@ -88,7 +88,7 @@ export function createFileClient(file: SqliteFile): SqliteClient {
     exclusively<T>(work: (run: RunScript) => Promise<T>): Promise<T> {
       const done = migrating.then(async () => {
         const deadline = Date.now() + MIGRATION_PATIENCE_MS;
-        while (!begun(deadline)) await later(RETRY_MS);
+        while (!begun(deadline)) await pause(RETRY_MS);
         try {
           const answer = await work(async (text, params) => {
             if (params) return file.rows(text, plain(params));

@@ -11,7 +11,7 @@ import { Queue, Worker } from "bullmq";
 import type { Redis, RedisOptions } from "ioredis";
 import { hasCode, unavailable } from "../../core/error.ts";
 import { reconnectOnError } from "../../core/redis.ts";
-import { withTimeout } from "../../core/timeout.ts";
+import { pause, withTimeout } from "../../core/timeout.ts";
 import type { Log } from "../log/port.ts";
 import type { Carrier, Consumer, DueJob } from "./port.ts";
 
@@ -87,7 +87,7 @@ export function createBullmqCarrier({ redis, prefix, log }: BullmqOptions): Carr
         return await consumer.deliver([id]);
       } catch (error) {
         if (closing || !hasCode(error, "unavailable")) throw error;
-        await new Promise((resolve) => setTimeout(resolve, wait));
+        await pause(wait);
       }
     }
   }
