@@ -64,8 +64,10 @@ async function open(dir: string | null): Promise<PGlite> {
   if (dir !== null) options.dataDir = dir;
   // A first start that was killed leaves half a cluster and this mark, which is only looked at under the lock.
   const unfinished = dir === null ? null : `${dir}.unfinished`;
-  if (dir !== null) refuseOthers(dir, `${dir}.unfinished`);
-  if (dir !== null && unfinished !== null && existsSync(unfinished)) rmSync(dir, { recursive: true, force: true });
+  if (dir !== null && unfinished !== null) {
+    refuseOthers(dir, unfinished);
+    if (existsSync(unfinished)) rmSync(dir, { recursive: true, force: true });
+  }
   if (dir === null || !existsSync(`${dir}/PG_VERSION`)) {
     if (unfinished !== null) writeFileSync(unfinished, "");
     if (existsSync(cluster)) options.loadDataDir = new Blob([brotliDecompressSync(readFileSync(cluster))]);
