@@ -219,14 +219,7 @@ export const outcomeCases: QueueCase[] = [
     async run({ store, worker, queue, job }) {
       const t = type();
       const faults = [new AppError("unavailable")];
-      const flaky: JobStore = {
-        ...store,
-        async progress(...args) {
-          const fault = faults.shift();
-          if (fault) throw fault;
-          return store.progress(...args);
-        },
-      };
+      const flaky: JobStore = { ...store, progress: after(faults, store.progress) };
       const w = worker([handle(t, async ({ n }, { progress }) => progress(n))], { store: flaky });
       const first = await queue.add(t, { n: 1 });
       await w.runOnce();
@@ -276,14 +269,7 @@ export const outcomeCases: QueueCase[] = [
     async run({ store, worker, queue, job }) {
       const t = defineJob({ name: newName(), input: anything, result: z.object({ n: z.number() }) });
       const faults = [new AppError("conflict")];
-      const unlucky: JobStore = {
-        ...store,
-        async settle(...args) {
-          const fault = faults.shift();
-          if (fault) throw fault;
-          return store.settle(...args);
-        },
-      };
+      const unlucky: JobStore = { ...store, settle: after(faults, store.settle) };
       const w = worker([handle(t, () => ({ n: 1 }))], { store: unlucky });
       const { id } = await queue.add(t, {});
       await w.runOnce();
@@ -317,3 +303,12 @@ export const outcomeCases: QueueCase[] = [
     },
   },
 ];
+
+/** The work, which fails with each of these errors first. */
+const after =
+  <A extends unknown[], R>(faults: Error[], work: (...args: A) => Promise<R>) =>
+  async (...args: A): Promise<R> => {
+    const fault = faults.shift();
+    if (fault) throw fault;
+    return work(...args);
+  };

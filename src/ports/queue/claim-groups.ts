@@ -5,7 +5,7 @@
  * skipping from one to the next in `jobs_group_index`, and only as many as there are places: groups are as many as customers are. They
  * take turns there, so that the last one is not left behind while the head does not move.
  */
-import { type SQL, sql } from "drizzle-orm/sql";
+import { type Placeholder, type SQL, sql } from "drizzle-orm/sql";
 import type { Tables } from "../../../db/tables.ts";
 import type { Dialect } from "../db/port.ts";
 import { alive, type ClaimOptions, ph, type Ranked, running, type Slot } from "./claiming.ts";
@@ -42,11 +42,14 @@ const busy = (key: SQL) => sql`(
   select count(*) from jobs a where a.name = ${ph("name")} and a.group_key is null and a.state = 'active'
 ) else 0 end`;
 
+/** How the dialect writes a named limit. */
+type Limit = (name: string) => SQL | Placeholder;
+
 /** Where PostgreSQL has the row. */
 const place = (dialect: Dialect) => (dialect === "pg" ? sql`j.ctid` : sql`null`);
 
-/** Rows of `tid`, `id` and `max_attempts`. `limit` is how the dialect writes a named limit. */
-export const headOf = (dialect: Dialect, tables: Tables, limit: (name: string) => SQL) => sql`
+/** Rows of `tid`, `id` and `max_attempts`. */
+export const headOf = (dialect: Dialect, tables: Tables, limit: Limit) => sql`
   select n.tid, n.id, n.max_attempts from (
     select h.*, row_number() over (partition by h.key order by h.rank, h.id) as nth from (
       select ${place(dialect)} as tid, j.id, j.rank, j.max_attempts, coalesce(j.group_key, '') as key from jobs j
@@ -56,7 +59,7 @@ export const headOf = (dialect: Dialect, tables: Tables, limit: (name: string) =
   where n.nth <= ${ph("most")} and n.nth <= ${ph("perGroup")} - ${busy(sql`n.key`)} and ${running(sql`${ph("queue")}`)}
   order by n.rank, n.id limit ${limit("total")}`;
 
-export const othersOf = (dialect: Dialect, tables: Tables, limit: (name: string) => SQL) => {
+export const othersOf = (dialect: Dialect, tables: Tables, limit: Limit) => {
   const after = (key: SQL) =>
     sql`(select j.group_key from jobs j where ${runnable(tables)} and j.group_key > ${key} order by j.group_key limit 1)`;
   // Written as a range, and in the order of the index, because PostgreSQL would else take the index by rank, and filter all that waits by

@@ -24,8 +24,8 @@ const among = (rows: SQL) => sql`id in (select c.id from (${rows}) c)`;
 const sqliteStatements = {
   free: sqlite(sql``),
   freeOf: sqlite(sqliteAmong),
-  head: (q: Builders, tables: Tables) => claiming(q, tables, among(headOf("sqlite", tables, limitOf as never))),
-  others: (q: Builders, tables: Tables) => claiming(q, tables, among(othersOf("sqlite", tables, limitOf as never))),
+  head: (q: Builders, tables: Tables) => claiming(q, tables, among(headOf("sqlite", tables, limitOf))),
+  others: (q: Builders, tables: Tables) => claiming(q, tables, among(othersOf("sqlite", tables, limitOf))),
 };
 
 export function sqliteClaim(db: Db): Claim {

@@ -1,7 +1,7 @@
 /** How due jobs come to this process: it claims them, or it claims those whose ids a carrier has brought. */
 import { type Clock, toInstant } from "../../core/clock.ts";
 import { fills } from "./claiming.ts";
-import type { JobHandler, JobType } from "./define.ts";
+import type { JobHandler } from "./define.ts";
 import { gather } from "./gather.ts";
 import type { createLease } from "./lease.ts";
 import { unended } from "./outcome.ts";
@@ -22,15 +22,15 @@ interface IntakeOptions {
   settler: Settler;
   clock: Clock;
   handlers: ReadonlyMap<string, JobHandler>;
-  /** Those of their types that a carrier brings, and what gives it their ids. */
-  carried: readonly JobType[];
+  /** What gives a carrier the ids of those that it brings. */
   relay: ReturnType<typeof createRelay> | null;
   /** Told when there is more to do than fits here. */
   onSurplus: () => void;
 }
 
 export function createIntake(options: IntakeOptions) {
-  const { store, pool, lease, rates, prefetch, settler, clock, handlers, carried, relay, onSurplus } = options;
+  const { store, pool, lease, rates, prefetch, settler, clock, handlers, relay, onSurplus } = options;
+  const carried = relay?.types ?? [];
   const brought = new Set(carried.map(({ name }) => name));
   /** Whether there was more than fitted when it was last looked. */
   let more = true;

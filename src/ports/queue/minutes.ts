@@ -12,7 +12,7 @@ import { columnName, value } from "../db/placeholders.ts";
 import { type Builders, type Db, type Dialect, quietly } from "../db/port.ts";
 import type { Log } from "../log/port.ts";
 import type { JobEvents } from "./events.ts";
-import type { JobEvent } from "./port.ts";
+import type { Ended } from "./operate.ts";
 import { rowsOf } from "./rows.ts";
 import { counted, createTally, largest, type Minute, summed } from "./tally.ts";
 
@@ -68,13 +68,9 @@ const store = async (db: Db, batch: readonly Minute[]): Promise<void> => {
 };
 
 /** Adds jobs that were cancelled in the record, which need not have been in any process. */
-export async function countCancelled(
-  db: Db,
-  at: Instant,
-  jobs: readonly Pick<JobEvent, "queue" | "name">[],
-): Promise<void> {
+export async function countCancelled(db: Db, at: Instant, jobs: readonly Ended[]): Promise<void> {
   const tally = createTally();
-  for (const { queue, name } of jobs) tally.countCancelled({ at, queue, name });
+  for (const job of jobs) tally.count({ kind: "cancelled", at, ...job });
   for (const rest = tally.minutes(); rest.length > 0; ) await store(db, rest.splice(0, BATCH));
 }
 

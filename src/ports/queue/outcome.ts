@@ -37,17 +37,20 @@ export function createOutcomes({ clock, log, random }: OutcomesOptions) {
       const next = pause === null ? null : until(clock, pause);
       // Another attempt after the deadline would never start.
       if (next === null || (job.deadlineAt !== null && next >= job.deadlineAt)) return dead(clock, job, fault);
-      return {
-        ...attemptOf(job),
-        state: "retrying",
-        result: null,
-        error: errorOf(job, fault),
-        runAt: next,
-        purgeAt: null,
-      };
+      return again(job, fault, next);
     },
   };
 }
+
+/** Another attempt at this time. */
+export const again = (job: Attempt, fault: Fault, runAt: Instant): Outcome => ({
+  ...attemptOf(job),
+  state: "retrying",
+  result: null,
+  error: errorOf(job, fault),
+  runAt,
+  purgeAt: null,
+});
 
 export const dead = (clock: Clock, job: Attempt, fault: Fault): Outcome => ({
   ...attemptOf(job),

@@ -74,6 +74,7 @@ export function createRelay({ store, carrier, clock, log, ...options }: RelayOpt
   }
 
   return {
+    types,
     runOnce,
     /** For those who come again: what cannot be sent is told once, tried again with growing pauses, and holds up nothing else. */
     async handOver(): Promise<number> {

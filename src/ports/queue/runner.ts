@@ -45,12 +45,11 @@ export function createRunner({ clock, log, random = Math.random }: RunnerOptions
   const told = new Set<string>();
 
   function isKept(name: string, value: unknown): boolean {
-    const fault = faultIn(value);
-    if (fault !== null && !told.has(name)) {
-      told.add(name);
-      log.warn({ name }, `progress of these jobs is left out: ${fault}`);
-    }
-    return fault === null;
+    const encoded = encode(value);
+    if (!("fault" in encoded)) return true;
+    if (!told.has(name)) log.warn({ name }, `progress of these jobs is left out: ${encoded.fault}`);
+    told.add(name);
+    return false;
   }
 
   return (handler, job, { onProgress, onEnd }) => {
@@ -194,13 +193,3 @@ const messages: Record<Stop, string> = {
   lost: "Another worker has it.",
   stopping: "The process is stopping.",
 };
-
-/** Why a value cannot be kept; null: it can. */
-function faultIn(value: unknown): string | null {
-  try {
-    const encoded = encode(value);
-    return "fault" in encoded ? encoded.fault : null;
-  } catch (error) {
-    return faultOf(error).message;
-  }
-}

@@ -4,6 +4,7 @@
  */
 import { type Clock, toInstant } from "../../core/clock.ts";
 import { hasCode } from "../../core/error.ts";
+import { pause } from "../../core/timeout.ts";
 import type { Log } from "../log/port.ts";
 import { firstOf } from "./payload.ts";
 import type { Settlement } from "./port.ts";
@@ -29,8 +30,6 @@ const BATCH = 500;
 const MAX_PAUSE_MS = 2000;
 /** How often one outcome that the database refuses may hold up the others. */
 const MAX_FAULTS = 5;
-
-const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 export type Settler = ReturnType<typeof createSettler>;
 

@@ -3,7 +3,7 @@ import { addMs, type Clock, fromInstant, toInstant } from "../../core/clock.ts";
 import type { Log } from "../log/port.ts";
 import type { EventSource } from "./events.ts";
 import { DEAD_MS } from "./lease.ts";
-import { dead } from "./outcome.ts";
+import { again, dead } from "./outcome.ts";
 import type { Settlement } from "./port.ts";
 import type { JobStore, Orphan } from "./store.ts";
 
@@ -80,16 +80,7 @@ export function createSweep({ store, clock, log, events, random, self }: SweepOp
     if (attempt >= maxAttempts) return { ...dead(clock, { id, attempt }, fault), workerId };
     const pause = random() * Math.min(MAX_SPREAD_MS, SPREAD_MS * 2 ** Math.min(attempt, 20));
     const runAt = addMs(now(), Math.round(pause));
-    return {
-      id,
-      attempt,
-      state: "retrying",
-      result: null,
-      error: { ...fault, attempt },
-      runAt,
-      purgeAt: null,
-      workerId,
-    };
+    return { ...again({ id, attempt }, fault, runAt), workerId };
   }
 
   return {

@@ -30,8 +30,6 @@ const MAX_ROWS = 5_000;
 
 export interface Tally {
   count(event: JobEvent): void;
-  /** A job that was cancelled in the record, which need not have been in any process. */
-  countCancelled(job: Pick<JobEvent, "at" | "queue" | "name">): void;
   /** Adds what another tally had counted. */
   add(minute: Minute): void;
   /** In one order, so that instances which write the same minutes do not lock each other out. */
@@ -43,7 +41,7 @@ export function createTally(): Tally {
   const newest = new Map<string, Minute>();
 
   /** Found by the name, which nearly always has one queue: no key is put together for each event. */
-  function minuteOf({ at, queue, name }: Pick<JobEvent, "at" | "queue" | "name">): Minute | null {
+  function minuteOf({ at, queue, name }: JobEvent): Minute | null {
     const minute = startOf(at);
     const last = newest.get(name);
     if (last && last.minute === minute && last.queue === queue) return last;
@@ -77,10 +75,6 @@ export function createTally(): Tally {
       minute.runMaxMs = Math.max(minute.runMaxMs, runMs);
       minute[waitBuckets[bucketOf(waitMs)] as Count]++;
       minute[runBuckets[bucketOf(runMs)] as Count]++;
-    },
-    countCancelled(job) {
-      const minute = minuteOf(job);
-      if (minute) minute.cancelled++;
     },
     add(minute) {
       const known = all.get(minute.id);

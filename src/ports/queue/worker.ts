@@ -19,7 +19,7 @@ import { createPool } from "./pool.ts";
 import type { Consumer, Dispatch } from "./port.ts";
 import { createPrefetch } from "./prefetch.ts";
 import { createRates } from "./rates.ts";
-import { createRelay, isCarried } from "./relay.ts";
+import { createRelay } from "./relay.ts";
 import { createRunner } from "./runner.ts";
 import { createSettler } from "./settler.ts";
 import type { JobStore } from "./store.ts";
@@ -63,7 +63,6 @@ export function createWorker(options: WorkerOptions) {
     random = Math.random,
   } = options;
   const handlers = byName(options);
-  const carried = dispatch.carrier ? options.handlers.map(({ type }) => type).filter(isCarried) : [];
 
   let stopping = false;
   let turn: () => void = () => {};
@@ -115,7 +114,8 @@ export function createWorker(options: WorkerOptions) {
     },
   });
   const sweep = createSweep({ store, clock, log, events, random, self: () => lease.current() });
-  const relay = dispatch.carrier && createRelay({ store, carrier: dispatch.carrier, clock, log, types: carried });
+  const types = options.handlers.map(({ type }) => type);
+  const relay = dispatch.carrier && createRelay({ store, carrier: dispatch.carrier, clock, log, types });
 
   const intake = createIntake({
     store,
@@ -126,7 +126,6 @@ export function createWorker(options: WorkerOptions) {
     settler,
     clock,
     handlers,
-    carried,
     relay,
     onSurplus,
   });
